@@ -1,0 +1,219 @@
+"""The command `twinpurse`: make, check, upgrade, serve and verify an instance, and its tokens and workers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from flask_migrate import upgrade as run_migrations
+from sqlalchemy import select
+
+from app import clock, health
+from app.api import tokens
+from app.api.models import MachineToken
+from app.db import reading, writing
+from app.error_map import exit_code
+from app.errors import SettingsError, TwinpurseError
+from app.factory import MIGRATIONS, create_app
+from app.folder import Plan, make_folder, write_secret
+from app.jobs import worker
+from app.ledger import tasks as ledger_tasks
+from app.ledger.verify import verify as verify_books
+from app.settings import SECRETS_DIR, Settings
+
+CHARGES = ("print", "internet")
+Folder = click.Path(file_okay=False, path_type=Path)
+
+
+def main() -> None:
+    """Run the command; expected errors become a plain line and an exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except SettingsError as exc:
+        for problem in exc.problems:
+            click.echo(f"{exc.folder}: {problem}", err=True)
+        sys.exit(2)
+    except TwinpurseError as exc:
+        click.echo(f"twinpurse: {exc.message}", err=True)
+        sys.exit(exit_code(exc))
+
+
+@click.group()
+@click.version_option(package_name="twinpurse")
+def cli() -> None:
+    """Two purses for every network user: one for printing, one for the Internet."""
+
+
+@cli.command()
+@click.argument("folder", type=Folder)
+@click.option(
+    "--charges", "charges", multiple=True, type=click.Choice(CHARGES), help="What it charges; may be repeated."
+)
+@click.option("--name", default="", help="What people read in the coloured band.")
+@click.option("--organisation", default="")
+@click.option("--public-url", default="", help="The address that browsers use.")
+def init(folder: Path, charges: tuple[str, ...], name: str, organisation: str, public_url: str) -> None:
+    """Make an instance FOLDER with a commented config.toml and secrets of its own. Nothing that is there is changed."""
+    if not charges and not (folder / "config.toml").exists():
+        raise click.UsageError("say what it charges: --charges print, --charges internet, or both")
+    plan = Plan(charges=charges or ("print",), name=name, organisation=organisation, public_url=public_url)
+    for line in make_folder(folder, plan):
+        click.echo(line)
+    click.echo(f"Next: edit {folder}/config.toml, then twinpurse check {folder}")
+
+
+@cli.command()
+@click.argument("folder", type=Folder)
+def check(folder: Path) -> None:
+    """Say what FOLDER still needs before it can serve: configuration, secrets, directory, database, queue."""
+    problems = health.check_folder(folder)
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        sys.exit(1)
+    click.echo(f"{folder} is ready: twinpurse serve {folder}")
+
+
+@cli.command()
+@click.argument("folder", type=Folder)
+def upgrade(folder: Path) -> None:
+    """Make or bring up to date the database of FOLDER."""
+    with _app(folder).app_context():
+        run_migrations(directory=str(MIGRATIONS))
+    click.echo(f"The database of {folder} is up to date.")
+
+
+@cli.command()
+@click.argument("folder", type=Folder)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8001, show_default=True)
+@click.option("--threads", default=8, show_default=True, help="Requests served at the same time.")
+def serve(folder: Path, host: str, port: int, threads: int) -> None:
+    """Serve the instance or portal in FOLDER with granian."""
+    if not (folder / "portal.toml").exists():
+        _refuse_unless_ready(folder, host)
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
+    command += ["--workers", "1", "--blocking-threads", str(threads), "--no-ws", "--log-level", "warning", "wsgi:app"]
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"TWINPURSE_INSTANCE": str(folder.absolute()), "PYTHONPATH": path}
+    os.execve(sys.executable, command, environment)  # noqa: S606 - the server takes this process's place, no shell
+
+
+@cli.command()
+@click.argument("folder", type=Folder)
+@click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
+def work(folder: Path, burst: bool) -> None:
+    """Do the jobs of the instance in FOLDER (needs redis_url), and tick, until stopped."""
+    app = _app(folder)
+    if app.extensions["twinpurse.jobs"].own_worker:
+        raise click.ClickException("without redis_url the worker lives inside the instance: nothing to do here")
+    worker.serve(app, burst=burst)
+
+
+cli.add_command(work, "worker")
+
+
+@cli.command()
+@click.argument("folder", type=Folder)
+def verify(folder: Path) -> None:
+    """Recompute the books of FOLDER and name every difference; exit code 1 when there is one."""
+    app = _app(folder)
+    settings: Settings = app.extensions["twinpurse.settings"]
+    with app.app_context():
+        report = verify_books(reading())
+        ledger_tasks.keep(report)
+    click.echo(f"{report.accounts} accounts, {report.entries} entries, {report.open_holds} open holds")
+    for source, total in sorted(report.sources.items()):
+        click.echo(f"  source {source}: {settings.unit.change(total)}")
+    for difference in report.differences:
+        click.echo(f"DIFFERENCE {difference}")
+    click.echo("No difference." if not report.differences else f"{len(report.differences)} differences.")
+    sys.exit(1 if report.differences else 0)
+
+
+@cli.command()
+@click.argument("portal", type=Folder)
+@click.argument("folder", type=Folder)
+def pair(portal: Path, folder: Path) -> None:
+    """Give the portal in PORTAL and the instance in FOLDER one shared key."""
+    instance_id = Settings.load(folder).config.id
+    key = secrets.token_urlsafe(48)
+    ends = (portal / SECRETS_DIR / f"instance-{instance_id}.key", folder / SECRETS_DIR / "portal.key")
+    for end in ends:
+        end.parent.mkdir(mode=0o700, exist_ok=True)
+        if end.exists():
+            raise click.ClickException(f"{end} exists: remove it on both sides to make a new key")
+    for end in ends:
+        write_secret(end, key)
+        click.echo(f"made {end}")
+
+
+@cli.group()
+def token() -> None:
+    """Tokens with which print servers and proxies are let in."""
+
+
+def in_app(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a command in the application context of the folder that is its first argument."""
+
+    @wraps(command)
+    def run(folder: Path, **options: Any) -> Any:
+        with _app(folder).app_context():
+            return command(**options)
+
+    return click.argument("folder", type=Folder)(run)
+
+
+@token.command("create")
+@click.option("--name", required=True, help="Which machine it is for.")
+@click.option("--scope", required=True, type=click.Choice(CHARGES))
+@in_app
+def create_token(name: str, scope: str) -> None:
+    """Make a token for one machine and print it, once."""
+    click.echo(writing(lambda session: tokens.make_machine_token(session, name=name, scope=scope, now=clock.now())))
+
+
+@token.command("list")
+@in_app
+def list_tokens() -> None:
+    """List the tokens that were made."""
+    for row in reading().scalars(select(MachineToken).order_by(MachineToken.id)):
+        state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else "good"
+        click.echo(f"{row.id}\t{row.scope}\t{row.name}\t{state}")
+
+
+@token.command("revoke")
+@click.argument("token_id", type=int)
+@in_app
+def revoke_token(token_id: int) -> None:
+    """Make a token useless."""
+    writing(lambda session: tokens.revoke_machine_token(session, token_id=token_id, now=clock.now()))
+    click.echo(f"Token {token_id} is revoked.")
+
+
+def _app(folder: Path) -> Flask:
+    return create_app(Settings.load(folder))
+
+
+def _refuse_unless_ready(folder: Path, host: str) -> None:
+    settings = Settings.load(folder)
+    if settings.config.demo and host not in ("127.0.0.1", "localhost"):
+        raise click.ClickException("a demo is served on 127.0.0.1 only")
+    app = create_app(settings)
+    with app.app_context():
+        problem = health.database_problem()
+    if problem:
+        raise click.ClickException(f"{problem}: twinpurse upgrade {folder}")

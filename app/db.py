@@ -1,0 +1,157 @@
+"""The database: one engine per instance, reading sessions, and the only commit of the project."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from flask import Flask, current_app
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
+from sqlalchemy import DateTime, Engine, Integer, MetaData, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import BigInteger, TypeDecorator
+
+from app.errors import UnavailableError
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 15
+ATTEMPTS_MAX = 8
+
+BigInt = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits on both databases; SQLite makes row ids by itself only for a column called INTEGER."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware and in UTC in Python, `timestamptz` in PostgreSQL, ISO text without zone in SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs its zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Every table's base; constraints get names, so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class ReadingSession(FlaskSession):
+    """The session of pages and look-ups: it refuses to write, so that every write goes through `writing`."""
+
+    def flush(self, objects: Any = None) -> None:
+        if self._is_clean():
+            return
+        raise RuntimeError("a reading session was asked to write; use app.db.writing")
+
+
+db = SQLAlchemy(model_class=Base, session_options={"class_": ReadingSession, "autoflush": False})
+migrate = Migrate()
+
+
+def init_app(app: Flask, database_url: str, migrations: str) -> None:
+    """Attach the database of `database_url` to `app`."""
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if database_url.startswith("sqlite"):
+        options = {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
+    app.config["SQLALCHEMY_DATABASE_URI"] = database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    migrate.init_app(app, db, directory=migrations)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            _prepare_sqlite(db.engine)
+
+
+def reading() -> Session:
+    """Return the request's reading session (Flask-SQLAlchemy closes it at the end of the request)."""
+    return db.session()
+
+
+def writing(work: Callable[[Session], T]) -> T:
+    """Run `work(session)` in one transaction, commit, and return its result; on any error nothing is changed.
+
+    The whole function runs again after a serialisation failure, a deadlock, or two callers who raced to insert the
+    same unique key (PostgreSQL manual, 13.5: 40001, 40P01, in some cases 23505): `work` must have no effect outside
+    the session. Raises UnavailableError when the database stays busy or away.
+    """
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        session = Session(_writer(), expire_on_commit=False)
+        try:
+            result = work(session)
+            session.commit()
+        except (OperationalError, IntegrityError, DBAPIError) as exc:
+            session.rollback()
+            if not _may_succeed_again(exc):
+                raise
+            if attempt == ATTEMPTS_MAX:
+                raise UnavailableError("The database is busy; nothing was changed. Try again.") from exc
+            time.sleep(0.01 * 2**attempt)
+        except BaseException:
+            session.rollback()
+            raise
+        else:
+            db.session.remove()  # what this thread read before may be old now
+            return result
+        finally:
+            session.close()
+    raise AssertionError("unreachable")
+
+
+def _writer() -> Engine:
+    engine = current_app.extensions.get("twinpurse.writer")
+    if engine is None:
+        engine = db.engine.execution_options(sqlite_begin="IMMEDIATE")
+        current_app.extensions["twinpurse.writer"] = engine
+    return engine
+
+
+def _may_succeed_again(exc: DBAPIError) -> bool:
+    if exc.connection_invalidated:
+        return True
+    state = getattr(exc.orig, "sqlstate", None)
+    if state is not None:
+        return state in ("40001", "40P01", "23505", "55P03")
+    text = str(exc.orig)
+    return "locked" in text or "busy" in text or "UNIQUE constraint failed" in text
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Take transactions into our own hands: sqlite3's legacy mode opens none for a SELECT, and a deferred BEGIN loses
+    writers to "database is locked" when it is upgraded. FULL keeps what was acknowledged through a power cut."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_S}000"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN " + connection.get_execution_options().get("sqlite_begin", "DEFERRED"))

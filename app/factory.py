@@ -1,0 +1,82 @@
+"""Puts an instance together from its folder: the only place that knows all rooms."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+
+from app import db
+from app.api import access
+from app.api import models as _api_models
+from app.internet import api as internet_api
+from app.internet import models as _internet_models
+from app.jobs import models as _jobs_models
+from app.jobs import queue, ticker, worker
+from app.ledger import models as _ledger_models
+from app.people import pages as people_pages
+from app.people.sessions import login_manager
+from app.printing import api as printing_api
+from app.printing import models as _printing_models
+from app.purse import api as purse_api
+from app.purse import pages as purse_pages
+from app.schedules import pages as schedules_pages
+from app.settings import Settings
+from app.web import frame
+from directory.interface import Directory
+from directory.ldap import LdapDirectory
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+BODY_BYTES_MAX = 8_000_000
+TABLES = (_api_models, _internet_models, _jobs_models, _ledger_models, _printing_models)
+
+
+def create_app(settings: Settings, *, directory: Directory | None = None) -> Flask:
+    """Return the WSGI application of one instance. `directory`: another one than the settings', for tests."""
+    config = settings.config
+    app = Flask("app.web", root_path=str(Path(__file__).parent / "web"))
+    secure = config.public_url.startswith("https://")
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        INSTANCE_ID=config.id,
+        SESSION_COOKIE_NAME=f"{'__Host-' if secure else ''}{config.id}_session",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
+        MAX_FORM_MEMORY_SIZE=500_000,
+        MAX_FORM_PARTS=200,
+        TRUSTED_HOSTS=sorted({urlsplit(config.public_url).hostname or "", "127.0.0.1", "localhost"}),
+        WTF_CSRF_TIME_LIMIT=None,  # the token lives as long as the session: a form left open still works
+    )
+    app.extensions["twinpurse.settings"] = settings
+    app.extensions["twinpurse.directory"] = directory or LdapDirectory(config.directory, settings.directory_password)
+    db.init_app(app, settings.database_url, str(MIGRATIONS))
+    queue.init_app(app, config.id, config.redis_url)
+    login_manager.init_app(app)
+    csrf = CSRFProtect(app)
+    app.before_request(access.guard)
+    frame.init_app(app)
+    for blueprint in (people_pages.blueprint, purse_pages.blueprint, schedules_pages.blueprint):
+        app.register_blueprint(blueprint)
+    apis = [purse_api.blueprint]
+    apis += [printing_api.blueprint] if settings.charges_print else []
+    apis += [internet_api.blueprint] if settings.charges_internet else []
+    for blueprint in apis:
+        csrf.exempt(blueprint)  # these look at a token in a header and never at a cookie
+        app.register_blueprint(blueprint)
+    return app
+
+
+def start_background(app: Flask) -> threading.Event:
+    """Start the ticker and, where the queue lives in this process, the worker. Set the result to stop them."""
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    stop = threading.Event()
+    ticker.start(app, stop=stop)
+    if app.extensions["twinpurse.jobs"].own_worker:
+        worker.start(app, stop=stop)
+    return stop

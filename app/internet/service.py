@@ -1,0 +1,137 @@
+"""Verbs of usage: book a batch from a proxy exactly once, and say who may go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.errors import WrongStateError
+from app.internet import rules
+from app.internet.models import UnmatchedUsage, UsageCarry, UsagePosition
+from app.ledger import service as ledger
+from app.ledger.models import Account
+from app.people.models import User
+
+
+@dataclass(frozen=True)
+class UsageItem:
+    """What one user used in a batch. `user_id` None: the name is not known. `at`: the newest request's end."""
+
+    username: str
+    user_id: int | None
+    size_bytes: int
+    requests: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a source's log is booked: the last batch's number, and the follower's own description of the place."""
+
+    batch: int
+    position: dict[str, Any] | None
+
+
+def place(session: Session, *, source: str) -> Place:
+    """Return how far `source` is booked; batch 0 and no position for a source never seen."""
+    row = session.get(UsagePosition, source)
+    return Place(row.batch, json.loads(row.position)) if row else Place(0, None)
+
+
+def book(
+    session: Session,
+    *,
+    source: str,
+    batch: int,
+    position: dict[str, Any],
+    items: Sequence[UsageItem],
+    price_per_mb: int,
+    now: datetime,
+) -> tuple[Place, int]:
+    """Book a batch and move the source's place in one go; return (the place, entries booked).
+
+    A batch that is already booked books nothing and answers with the present place. `price_per_mb` in millionths.
+    Raises WrongStateError for a batch that leaves one out.
+    """
+    if session.get(UsagePosition, source) is None:
+        session.add(UsagePosition(source=source, batch=0, updated_at=now))
+        session.flush()
+    taken = session.execute(
+        update(UsagePosition)
+        .where(UsagePosition.source == source, UsagePosition.batch == batch - 1)
+        .values(batch=batch, position=json.dumps(position), updated_at=now)
+        .returning(UsagePosition.source)
+        .execution_options(synchronize_session=False)
+    ).first()
+    session.expire_all()
+    if taken is None:
+        present = place(session, source=source)
+        if batch <= present.batch:
+            return present, 0
+        raise WrongStateError(f"Batch {present.batch + 1} comes next.", batch=present.batch)
+    # In the order of the accounts' owners, so that two batches cannot wait for each other in a circle.
+    known = sorted((item for item in items if item.user_id is not None), key=lambda item: item.user_id or 0)
+    booked = sum(_book_item(session, source, batch, item, price_per_mb, now) for item in known)
+    for item in items:
+        if item.user_id is None:
+            session.add(
+                UnmatchedUsage(
+                    source=source,
+                    batch=batch,
+                    username=item.username,
+                    bytes=item.size_bytes,
+                    requests=item.requests,
+                    at=item.at,
+                )
+            )
+    session.flush()
+    return Place(batch, position), booked
+
+
+def standing(session: Session, *, enforce: bool) -> dict[str, bool]:
+    """Return username -> whether they may go on, for every user. In monitor mode everybody may."""
+    rows = session.execute(
+        select(User.username, Account.balance - Account.reserved, Account.floor)
+        .join(Account, Account.user_id == User.id)
+        .order_by(User.username)
+    )
+    return {name: not enforce or rules.may_go_on(available=available, floor=floor) for name, available, floor in rows}
+
+
+def _book_item(session: Session, source: str, batch: int, item: UsageItem, price_per_mb: int, now: datetime) -> int:
+    user_id = item.user_id
+    if user_id is None:
+        raise AssertionError("only known users are booked")
+    account = ledger.get_account(session, user_id=user_id)
+    # The account's row is locked before the carry is read: two proxies may bring the same user at once.
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+    carry = session.get(UsageCarry, user_id, populate_existing=True)
+    if carry is None:
+        carry = UsageCarry(user_id=user_id, rest=0, bytes=0)
+        session.add(carry)
+    amount, carry.rest = rules.charge(size_bytes=item.size_bytes, price_per_mb=price_per_mb, rest=carry.rest)
+    size_bytes = item.size_bytes + carry.bytes
+    if amount == 0 and price_per_mb:
+        carry.bytes = size_bytes
+        return 0
+    carry.bytes = 0
+    ledger.post(
+        session,
+        account_id=account.id,
+        amount=-amount,
+        source="internet",
+        key=f"squid:{source}:{batch}:{user_id}",
+        now=now,
+        at=item.at,
+        title="Internet use",
+        detail=f"{rules.size_in_words(size_bytes)}, {source}",
+        measured=True,
+        quantity=size_bytes,
+    )
+    return 1

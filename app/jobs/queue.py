@@ -1,0 +1,59 @@
+"""The queue: RQ over Redis, or over an in-memory Redis when the instance has the machine to itself.
+
+A job is a name out of `TASKS` and ids, in JSON: whoever can write to Redis cannot make us run anything else
+(RQ's JSON serializer alone would still call any function that a job names).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import fakeredis
+import redis
+from flask import Flask
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from app.ledger import tasks as ledger_tasks
+from app.schedules import tasks as schedule_tasks
+
+TASKS: dict[str, Callable[..., Any]] = {
+    "app.ledger.tasks.verify_books": ledger_tasks.verify_books,
+    "app.schedules.tasks.credit_run": schedule_tasks.credit_run,
+}
+RESULT_TTL_S = 600
+
+
+class ListedJob(Job):
+    """A job that only ever runs a function out of `TASKS`."""
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """The function; PermissionError for a name that is not listed."""
+        if self.func_name not in TASKS:
+            raise PermissionError(f"not a task of this program: {self.func_name!r}")
+        return TASKS[self.func_name]
+
+
+class Jobs:
+    """The queue of one instance. `own_worker`: the worker must live in this process, since the queue does."""
+
+    def __init__(self, instance_id: str, redis_url: str) -> None:
+        self.own_worker = not redis_url
+        self.connection: Any = redis.Redis.from_url(redis_url) if redis_url else fakeredis.FakeStrictRedis()
+        self.queue = Queue(
+            f"twinpurse-{instance_id}", connection=self.connection, serializer=JSONSerializer, job_class=ListedJob
+        )
+
+    def enqueue(self, task: str, *ids: int) -> None:
+        """Ask for a task soon. Raises redis.RedisError when Redis is away; the ticker will ask again."""
+        if task not in TASKS:
+            raise ValueError(f"{task!r} is not a listed task")
+        self.queue.enqueue_call(task, args=ids, result_ttl=RESULT_TTL_S, failure_ttl=86400, timeout=3600)
+
+
+def init_app(app: Flask, instance_id: str, redis_url: str) -> None:
+    """Give `app` its queue."""
+    app.extensions["twinpurse.jobs"] = Jobs(instance_id, redis_url)

@@ -1,0 +1,102 @@
+"""The ticker: finds what is due in the database and asks for it. One works at a time; any number may run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from datetime import datetime, timedelta
+
+import redis
+from flask import Flask
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.db import reading, writing
+from app.jobs.models import Lease
+from app.jobs.queue import Jobs
+from app.ledger import service as ledger
+from app.schedules import runs
+from app.schedules import service as schedules
+
+LEASE = "ticker"
+NIGHTLY = "nightly verification"
+DAY = timedelta(days=1)
+LEASE_LIFE = timedelta(seconds=15)
+INTERVAL_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+def tick(app: Flask, *, holder: str, now: datetime | None = None) -> list[int]:
+    """Do one round if the lease is ours: expire holds, plan due runs, ask for every unfinished run.
+
+    Returns the runs that were asked for. Safe to call at any time, from anywhere, by any number of callers: planning
+    and crediting are each guarded by the database on their own; the lease only spares work.
+    """
+    with app.app_context():
+        return _round(app.extensions["twinpurse.jobs"], holder, now or clock.now())
+
+
+def _round(jobs: Jobs, holder: str, now: datetime) -> list[int]:
+    if not writing(lambda session: take_lease(session, name=LEASE, holder=holder, now=now)):
+        return []
+    writing(lambda session: ledger.expire_holds(session, now=now))
+    if schedules.anything_due(reading(), now=now):
+        writing(lambda session: schedules.plan_due(session, now=now))
+    waiting = runs.unfinished(reading(), now=now)
+    if waiting:
+        writing(lambda session: runs.note_asked(session, run_ids=waiting, now=now))
+    for run_id in waiting:
+        jobs.enqueue("app.schedules.tasks.credit_run", run_id)
+    if nightly_due(reading(), now=now):
+        jobs.enqueue("app.ledger.tasks.verify_books")
+        writing(lambda session: note_nightly(session, now=now))
+    return waiting
+
+
+def nightly_due(session: Session, *, now: datetime) -> bool:
+    """Whether the books were last verified (or that was asked for) longer ago than a day."""
+    asked = session.scalar(select(Lease.until).where(Lease.name == NIGHTLY))
+    return asked is None or asked <= now
+
+
+def note_nightly(session: Session, *, now: datetime) -> None:
+    """Note that the verification was asked for; the next one is due a day later."""
+    session.merge(Lease(name=NIGHTLY, holder="ticker", until=now + DAY, seen_at=now))
+
+
+def take_lease(session: Session, *, name: str, holder: str, now: datetime) -> bool:
+    """Take or renew a lease; False while somebody else's is good."""
+    mine = session.execute(
+        update(Lease)
+        .where(Lease.name == name, or_(Lease.holder == holder, Lease.until < now))
+        .values(holder=holder, until=now + LEASE_LIFE, seen_at=now)
+        .returning(Lease.name)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if mine is None and session.scalar(select(Lease.name).where(Lease.name == name)) is None:
+        session.execute(insert(Lease).values(name=name, holder=holder, until=now + LEASE_LIFE, seen_at=now))
+        return True
+    return mine is not None
+
+
+def start(app: Flask, *, stop: threading.Event, interval_s: float = INTERVAL_S) -> threading.Thread:
+    """Tick in a daemon thread until `stop` is set. An error is logged and the next round comes all the same."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def loop() -> None:
+        while not stop.wait(interval_s):
+            try:
+                tick(app, holder=holder)
+            except redis.RedisError as exc:
+                log.warning("the queue does not answer (%s); runs wait in the database", exc)
+            except Exception:  # the outermost loop of a thread: nothing may end it
+                log.exception("a round of the ticker failed")
+
+    thread = threading.Thread(target=loop, name="ticker", daemon=True)
+    thread.start()
+    return thread

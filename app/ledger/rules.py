@@ -1,0 +1,43 @@
+"""The arithmetic of the books, as functions of values. Amounts are millionths of the instance's unit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SOURCES: Final = ("allocation", "print", "internet", "card", "adjustment", "refund", "transfer")
+"""Where money comes from or goes to. Each source's total is minus the sum of its entries over all accounts."""
+
+KEY_LENGTH_MAX: Final = 280
+
+
+def overrun(*, balance_after: int, amount: int, floor: int | None) -> int:
+    """Return how much of a charge (`amount` < 0) lies below `floor`: 0 for credits and unrestricted accounts."""
+    if floor is None or amount >= 0:
+        return 0
+    return max(0, min(-amount, floor - balance_after))
+
+
+def split_capture(*, held: int, amount: int) -> tuple[int, int]:
+    """Return the parts of a captured `amount` within and beyond what was held. Both are >= 0 and sum to `amount`."""
+    within = min(held, amount)
+    return within, amount - within
+
+
+def credit(*, balance: int, amount: int, top_up: str, cap: int | None) -> int:
+    """Return what one occurrence of a schedule moves, by how it tops up.
+
+    "add" gives `amount`; "cap" gives what fits under `cap`, and leaves a balance above it alone (as PaperCut's
+    accumulation limit does); "reset" moves the balance to `amount`, which may take money away.
+    """
+    if top_up == "cap" and cap is not None:
+        return max(0, min(amount, cap - balance))
+    if top_up == "reset":
+        return amount - balance
+    return amount
+
+
+def check_key(key: str) -> str:
+    """Return `key`; raise ValueError for one that is empty or too long to be stored whole."""
+    if not key or len(key) > KEY_LENGTH_MAX:
+        raise ValueError(f"a key has 1 to {KEY_LENGTH_MAX} characters")
+    return key

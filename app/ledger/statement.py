@@ -1,0 +1,216 @@
+"""Reading the books: an account's lines, one line, and its balance over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy.orm import Session, aliased
+
+from app.ledger.models import Entry, EntryNote, Hold
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry as a person reads it; amounts in millionths. `at` is when it happened, `booked_at` when it was written.
+
+    Lines stand in the order in which they were booked: only in that order does the balance run from line to line.
+    """
+
+    entry_id: int
+    sequence: int
+    at: datetime
+    booked_at: datetime
+    title: str
+    detail: str
+    amount: int
+    balance: int
+    source: str
+    overrun: int
+    quantity: int | None
+    hold_id: int | None
+    reverses_id: int | None
+    reversed_by_id: int | None
+
+    @property
+    def is_beyond_hold(self) -> bool:
+        """Whether this is the part of a capture that went beyond what was held: its quantity stands on the first."""
+        return self.hold_id is not None and self.quantity is None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which lines: `sign` 1 only credits, -1 only charges; `since` (inclusive) and `until` (exclusive) when booked."""
+
+    sources: tuple[str, ...] = ()
+    sign: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True)
+class Day:
+    """What moved on one local day, and the balance at its end. Millionths; `used` is negative or 0."""
+
+    on: date
+    credited: int
+    used: int
+    balance: int
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What is set aside now: millionths, and how many things it is for."""
+
+    amount: int = 0
+    count: int = 0
+    sources: tuple[str, ...] = ()
+
+
+def lines(
+    session: Session,
+    *,
+    account_id: int,
+    limit: int,
+    before_sequence: int | None = None,
+    selection: Selection = EVERYTHING,
+) -> list[Line]:
+    """Return at most `limit` lines, newest first; `before_sequence` (exclusive) continues a page."""
+    query = _lines_query().where(*_chosen(account_id, selection)).order_by(Entry.sequence.desc()).limit(limit)
+    if before_sequence is not None:
+        query = query.where(Entry.sequence < before_sequence)
+    return [_line(*row) for row in session.execute(query)]
+
+
+def line(session: Session, *, account_id: int, entry_id: int) -> Line | None:
+    """Return one line of this account; None for an entry that is another account's, or is not there."""
+    row = session.execute(_lines_query().where(Entry.account_id == account_id, Entry.id == entry_id)).one_or_none()
+    return _line(*row) if row else None
+
+
+def count_lines(
+    session: Session, *, account_id: int, selection: Selection = EVERYTHING, from_sequence: int | None = None
+) -> int:
+    """Return how many lines there are, all in all or from `from_sequence` on."""
+    query = select(func.count()).select_from(Entry).where(*_chosen(account_id, selection))
+    if from_sequence is not None:
+        query = query.where(Entry.sequence >= from_sequence)
+    return int(session.scalar(query) or 0)
+
+
+def lines_of_hold(session: Session, *, account_id: int, hold_id: int) -> list[Line]:
+    """Return the lines that a hold was captured in, oldest first: one, or two when more was used than held."""
+    query = _lines_query().where(Entry.account_id == account_id, Entry.hold_id == hold_id).order_by(Entry.sequence)
+    return [_line(*row) for row in session.execute(query)]
+
+
+def open_holds(session: Session, *, account_id: int) -> Holds:
+    """Return what is set aside on an account now."""
+    rows = session.execute(
+        select(Hold.source, func.sum(Hold.amount), func.count())
+        .where(Hold.account_id == account_id, Hold.state == "open")
+        .group_by(Hold.source)
+        .order_by(Hold.source)
+    ).all()
+    return Holds(sum(int(row[1]) for row in rows), sum(row[2] for row in rows), tuple(row[0] for row in rows))
+
+
+def by_day(session: Session, *, account_id: int, today: date, days: int, zone: ZoneInfo) -> list[Day]:
+    """Return the last `days` local days up to `today`, oldest first. The sums are the database's, not a row a line."""
+    first = today - timedelta(days=days - 1)
+    starts = [datetime.combine(first + timedelta(days=offset), datetime.min.time(), zone) for offset in range(days)]
+    mine = Entry.account_id == account_id
+    # A day's number is the highest whose start is not after the entry.
+    number = case(*((Entry.created_at >= start, index) for index, start in reversed(list(enumerate(starts)))))
+    sums = (
+        select(
+            number.label("day"),
+            func.coalesce(func.sum(case((Entry.amount > 0, Entry.amount))), 0).label("credited"),
+            func.coalesce(func.sum(case((Entry.amount < 0, Entry.amount))), 0).label("used"),
+            func.max(Entry.sequence).label("last"),
+        )
+        .where(mine, Entry.created_at >= starts[0])
+        .group_by("day")
+        .subquery()
+    )
+    rows = session.execute(
+        select(sums.c.day, sums.c.credited, sums.c.used, Entry.balance_after).join(
+            Entry, and_(mine, Entry.sequence == sums.c.last)
+        )
+    )
+    moved = {index: (int(credited), int(used), balance) for index, credited, used, balance in rows}
+    balance = _balance_before(session, account_id, starts[0])
+    result = []
+    for index in range(days):
+        credited, used, balance = moved.get(index, (0, 0, balance))
+        result.append(Day(first + timedelta(days=index), credited, used, balance))
+    return result
+
+
+def charged_since(session: Session, *, account_id: int, since: datetime, sources: Sequence[str]) -> tuple[int, int]:
+    """Return (millionths charged, as a positive number; quantity) by `sources` since an instant."""
+    amount, quantity = session.execute(
+        select(func.coalesce(func.sum(Entry.amount), 0), func.coalesce(func.sum(Entry.quantity), 0)).where(
+            Entry.account_id == account_id, Entry.event_at >= since, Entry.source.in_(sources)
+        )
+    ).one()
+    return -int(amount or 0), int(quantity or 0)
+
+
+_Reversal = aliased(Entry)
+
+
+def _lines_query() -> Select[Entry, EntryNote, int]:
+    return (
+        select(Entry, EntryNote, _Reversal.id)
+        .outerjoin(EntryNote, EntryNote.entry_id == Entry.id)
+        .outerjoin(_Reversal, _Reversal.reverses_id == Entry.id)
+    )
+
+
+def _chosen(account_id: int, selection: Selection) -> list[ColumnElement[bool]]:
+    conditions = [Entry.account_id == account_id]
+    if selection.sources:
+        conditions.append(Entry.source.in_(selection.sources))
+    if selection.sign:
+        conditions.append(Entry.amount > 0 if selection.sign > 0 else Entry.amount <= 0)
+    if selection.since is not None:
+        conditions.append(Entry.created_at >= selection.since)
+    if selection.until is not None:
+        conditions.append(Entry.created_at < selection.until)
+    return conditions
+
+
+def _balance_before(session: Session, account_id: int, instant: datetime) -> int:
+    balance = session.scalar(
+        select(Entry.balance_after)
+        .where(Entry.account_id == account_id, Entry.created_at < instant)
+        .order_by(Entry.sequence.desc())
+        .limit(1)
+    )
+    return balance or 0
+
+
+def _line(entry: Entry, note: EntryNote | None, reversed_by_id: int | None) -> Line:
+    return Line(
+        entry_id=entry.id,
+        sequence=entry.sequence,
+        at=entry.event_at,
+        booked_at=entry.created_at,
+        title=note.title if note else "",
+        detail=note.detail if note else "",
+        amount=entry.amount,
+        balance=entry.balance_after,
+        source=entry.source,
+        overrun=entry.overrun,
+        quantity=entry.quantity,
+        hold_id=entry.hold_id,
+        reverses_id=entry.reverses_id,
+        reversed_by_id=reversed_by_id,
+    )

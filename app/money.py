@@ -1,0 +1,93 @@
+"""Amounts: integers in millionths of the instance's unit, and the words for them. No float comes near."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from typing import Final
+
+MICRO: Final = 1_000_000
+"""Millionths in one unit (one dollar, one page, one MB)."""
+
+AMOUNT_MAX: Final = 1_000_000_000 * MICRO
+"""The largest amount that a form, a setting or a message may name: far under the database's 2**63."""
+
+MINUS: Final = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What an instance counts in. `symbol` stands before a currency and behind any other unit."""
+
+    kind: str = "currency"
+    symbol: str = "$"
+    decimals: int = 2
+
+    def figure(self, amount: int) -> str:
+        """Return `amount` (millionths) as a figure without symbol or sign, never more than there is."""
+        return self._digits(abs(amount), self.decimals, floor=amount >= 0)
+
+    def text(self, amount: int) -> str:
+        """Return `amount` (millionths) as people read a balance: "$3.40", "−$0.15", "12 pages"."""
+        sign = MINUS if amount < 0 else ""
+        return sign + self._with_symbol(self.figure(amount))
+
+    def change(self, amount: int) -> str:
+        """Return `amount` (millionths) as a change, signed; as many decimals as it needs, so that no line says 0.00."""
+        decimals = self.decimals
+        while decimals < 6 and amount % 10 ** (6 - decimals):
+            decimals += 1
+        sign = MINUS if amount < 0 else "+"
+        return sign + self._with_symbol(self._digits(abs(amount), decimals, floor=True))
+
+    def price(self, amount: int) -> str:
+        """Return a price (millionths) without a sign, exact."""
+        return self.change(amount)[1:]
+
+    def _with_symbol(self, figure: str) -> str:
+        return f"{self.symbol}{figure}" if self.kind == "currency" else f"{figure}\N{NO-BREAK SPACE}{self.symbol}"
+
+    @staticmethod
+    def _digits(amount: int, decimals: int, *, floor: bool) -> str:
+        step = 10 ** (6 - decimals)
+        shown = amount // step if floor else -(-amount // step)
+        whole, rest = divmod(shown, 10**decimals)
+        return f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}"
+
+
+def parse_amount(text: str) -> int:
+    """Read a plain decimal such as "2", "2.00" or "0.05" and return millionths.
+
+    Raises ValueError, with a sentence for people, for anything else: signs other than "-", exponents, more than six
+    decimals, digits that are not ASCII, and amounts over `AMOUNT_MAX`.
+    """
+    cleaned = text.strip()
+    if not re.fullmatch(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)", cleaned):
+        raise ValueError("Write the amount in figures, such as 2.00")
+    value = Decimal(cleaned)
+    micro = value * MICRO
+    if micro != micro.to_integral_value(ROUND_FLOOR):
+        raise ValueError("Use at most six figures after the point")
+    if abs(micro) > AMOUNT_MAX:
+        raise ValueError("The amount is too large")
+    return int(micro)
+
+
+def plain(amount: int, decimals: int = 2) -> str:
+    """Return `amount` (millionths) as a form field shows it: "2.00", with more decimals only where needed."""
+    while decimals < 6 and amount % 10 ** (6 - decimals):
+        decimals += 1
+    whole, rest = divmod(abs(amount) // 10 ** (6 - decimals), 10**decimals)
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{whole}.{rest:0{decimals}d}" if decimals else f"{sign}{whole}"
+
+
+def times_half_even(price: int, numerator: int, denominator: int = 1) -> int:
+    """Return price * numerator / denominator, rounded once, half to even. All are integers; denominator > 0."""
+    product = price * numerator
+    quotient, rest = divmod(product, denominator)
+    twice = rest * 2
+    if twice > denominator or (twice == denominator and quotient % 2):
+        quotient += 1
+    return quotient

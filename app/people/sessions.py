@@ -1,0 +1,129 @@
+"""Sessions of browsers: the one place that signs people in, and who is behind a request.
+
+Flask-Login carries the session's token; the table `login_sessions` decides whether it still counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import flask
+from flask_login import LoginManager, login_user, logout_user
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.db import reading, writing
+from app.people import rules
+from app.people.models import EnterCode, LoginSession, User
+
+SEEN_EVERY = timedelta(minutes=1)
+INSTANCE_KEY = "instance"
+
+login_manager = LoginManager()
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """The signed-in user as pages and Flask-Login see them."""
+
+    id: int
+    username: str
+    display_name: str
+    is_admin: bool
+    token: str
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """Return what Flask-Login keeps in the cookie: the session's token, not the user's number."""
+        return self.token
+
+    @property
+    def initials(self) -> str:
+        """One or two letters for the badge in the masthead."""
+        return rules.initials(self.display_name)
+
+
+def digest(token: str) -> str:
+    """Return the form in which a secret token is stored and looked up."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def sign_in(user_id: int) -> None:
+    """Sign the browser of this request in as `user_id`, in a fresh session. The only caller of login_user."""
+    token, now = secrets.token_urlsafe(32), clock.now()
+
+    def record(session: Session) -> Visitor:
+        session.add(LoginSession(token_hash=digest(token), user_id=user_id, created_at=now, seen_at=now))
+        return _visitor(session.get_one(User, user_id), token)
+
+    visitor = writing(record)
+    flask.session.clear()
+    flask.session[INSTANCE_KEY] = flask.current_app.config["INSTANCE_ID"]
+    login_user(visitor)
+
+
+def sign_out() -> None:
+    """End the session of this request, here and in every copy of its cookie."""
+    token = flask.session.get("_user_id", "")
+    writing(lambda session: _end(session, digest(str(token)), clock.now()))
+    logout_user()
+    flask.session.clear()
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def load_visitor(token: str) -> Visitor | None:
+    """Return who holds `token`; None when the session has ended, is too old, or is another instance's."""
+    if flask.session.get(INSTANCE_KEY) != flask.current_app.config["INSTANCE_ID"]:
+        return None
+    now = clock.now()
+    row = (
+        reading().execute(select(LoginSession, User).join(User).where(LoginSession.token_hash == digest(token))).first()
+    )
+    if row is None:
+        return None
+    login, user = row
+    if login.ended_at is not None or not rules.session_lives(
+        created_at=login.created_at, seen_at=login.seen_at, now=now
+    ):
+        return None
+    visitor = _visitor(user, token)
+    if now - login.seen_at >= SEEN_EVERY:
+        writing(lambda session: _touch(session, digest(token), now))
+    return visitor
+
+
+def make_enter_code(session: Session, *, user_id: int, now: datetime) -> str:
+    """Return a code that lets one browser in as `user_id`, once, within 60 seconds."""
+    code = secrets.token_urlsafe(32)
+    session.add(EnterCode(code_hash=digest(code), user_id=user_id, expires_at=now + rules.ENTER_CODE_LIFE))
+    return code
+
+
+def redeem_enter_code(session: Session, *, code: str, now: datetime) -> int | None:
+    """Use a code up and return its user; None for one that is unknown, used or too old."""
+    return session.execute(
+        update(EnterCode)
+        .where(EnterCode.code_hash == digest(code), EnterCode.used_at.is_(None), EnterCode.expires_at > now)
+        .values(used_at=now)
+        .returning(EnterCode.user_id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+
+
+def _visitor(user: User, token: str) -> Visitor:
+    return Visitor(user.id, user.username, user.display_name, user.is_admin, token)
+
+
+def _end(session: Session, token_hash: str, now: datetime) -> None:
+    session.execute(update(LoginSession).where(LoginSession.token_hash == token_hash).values(ended_at=now))
+
+
+def _touch(session: Session, token_hash: str, now: datetime) -> None:
+    session.execute(update(LoginSession).where(LoginSession.token_hash == token_hash).values(seen_at=now))

@@ -1,0 +1,115 @@
+"""When a schedule falls due, as functions of values. Occurrences are computed on the wall clock of a named zone.
+
+A wall-clock time that a clock change skips is moved forward by the length of the gap (02:30 becomes 03:30); one that
+a clock change repeats means its first passing. Each occurrence's identity is its local date-time as written in the
+schedule, so that neither change can make it happen twice or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice, takewhile
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
+
+WEEKDAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+GRACE: Final = timedelta(minutes=15)
+"""With catch-up "none", a run is still made when the ticker comes this late; a restart takes less."""
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """The "when" of a schedule. `weekdays`: Monday is 0. `month_day`: 1 to 31, clipped to the month's last day."""
+
+    period: str
+    time_of_day: time
+    zone: ZoneInfo
+    weekdays: tuple[int, ...] = ()
+    month_day: int = 1
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+@dataclass(frozen=True, order=True)
+class Occurrence:
+    """One moment at which a schedule falls due: the instant, and the local date-time that is its identity."""
+
+    due_at: datetime
+    local: datetime
+
+    @property
+    def identity(self) -> str:
+        """The local date-time as "YYYY-MM-DDTHH:MM"."""
+        return self.local.strftime("%Y-%m-%dT%H:%M")
+
+
+def occurrences(recurrence: Recurrence, *, after: datetime) -> Iterator[Occurrence]:
+    """Yield the occurrences later than the instant `after`, in order, without end unless the schedule has one."""
+    # Begin two days early: no zone is further than that from its own date.
+    first = (after.astimezone(recurrence.zone) - timedelta(days=2)).date()
+    if recurrence.starts_on is not None and recurrence.starts_on > first:
+        first = recurrence.starts_on
+    for day in _days(recurrence, first):
+        if recurrence.ends_on is not None and day > recurrence.ends_on:
+            return
+        local = datetime.combine(day, recurrence.time_of_day)
+        due_at = local.replace(tzinfo=recurrence.zone, fold=0).astimezone(UTC)
+        if due_at > after:
+            yield Occurrence(due_at, local)
+
+
+def missed(recurrence: Recurrence, *, after: datetime, now: datetime) -> list[Occurrence]:
+    """Return what fell due in (after, now], in order."""
+    return list(takewhile(lambda occurrence: occurrence.due_at <= now, occurrences(recurrence, after=after)))
+
+
+def to_run(overdue: list[Occurrence], *, catch_up: str, now: datetime) -> list[Occurrence]:
+    """Return which overdue occurrences shall be run: "all", the "last", or with "none" only one that is still fresh."""
+    if catch_up == "all":
+        return overdue
+    if catch_up == "none":
+        overdue = [occurrence for occurrence in overdue if now - occurrence.due_at <= GRACE]
+    return overdue[-1:]
+
+
+def next_occurrences(recurrence: Recurrence, *, after: datetime, count: int) -> list[Occurrence]:
+    """Return the next `count` occurrences, fewer when the schedule ends."""
+    return list(islice(occurrences(recurrence, after=after), count))
+
+
+def clock_change(recurrence: Recurrence, first: Occurrence, second: Occurrence) -> timedelta | None:
+    """Return how far the zone's clock moved between two occurrences, None when it did not."""
+    offsets = [at.due_at.astimezone(recurrence.zone).utcoffset() or timedelta() for at in (first, second)]
+    return offsets[1] - offsets[0] or None
+
+
+def when_in_words(recurrence: Recurrence) -> str:
+    """Return the recurrence as people say it: "Every Monday at 07:00"."""
+    clock = recurrence.time_of_day.strftime("%H:%M")
+    if recurrence.period == "daily":
+        days = "Every day"
+    elif recurrence.period == "weekly":
+        names = [WEEKDAY_NAMES[day] for day in sorted(recurrence.weekdays)]
+        days = "Every " + (names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1])
+    elif recurrence.month_day == 31:
+        days = "On the last day of every month"
+    else:
+        days = f"On day {recurrence.month_day} of every month"
+    return f"{days} at {clock}"
+
+
+def _days(recurrence: Recurrence, first: date) -> Iterator[date]:
+    start = datetime.combine(first, time())
+    if recurrence.period == "daily":
+        rule = rrule(DAILY, dtstart=start)
+    elif recurrence.period == "weekly":
+        rule = rrule(WEEKLY, dtstart=start, byweekday=recurrence.weekdays)
+    else:
+        # The last that exists among 28..n: day 31 means the last day of a short month too.
+        wanted = range(min(28, recurrence.month_day), recurrence.month_day + 1)
+        rule = rrule(MONTHLY, dtstart=start.replace(day=1), bymonthday=list(wanted), bysetpos=-1)
+    return (moment.date() for moment in rule if moment.date() >= first)

@@ -1,0 +1,218 @@
+"""What an instance folder says: `config.toml` and `secrets/`, read once, typed; a wrong folder stops the start."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from flask import current_app
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from app.errors import SettingsError
+from app.money import Unit, parse_amount
+from directory.settings import DirectorySettings
+
+CONFIG_FILE = "config.toml"
+SECRETS_DIR = "secrets"
+SECRET_BYTES_MIN = 32
+
+
+def _amount(value: object) -> int:
+    if not isinstance(value, str):
+        raise ValueError('write the amount between quotes, such as "0.05"')
+    amount = parse_amount(value)
+    if amount < 0:
+        raise ValueError("must not be negative")
+    return amount
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a time zone such as Europe/Berlin")
+    return name
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address such as https://print.example.org")
+    return url.rstrip("/")
+
+
+Amount = Annotated[int, BeforeValidator(_amount)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+OptionalHttpUrl = Annotated[str, AfterValidator(lambda url: _http_url(url) if url else "")]
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown key, no silent conversion, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class UnitSection(Section):
+    """What the instance counts in."""
+
+    kind: Literal["currency", "other"] = "currency"
+    symbol: str = Field(default="$", min_length=1, max_length=8)
+    decimals: int = Field(default=2, ge=0, le=6)
+
+
+class PrintSection(Section):
+    """The price of printing, in the instance's unit."""
+
+    price_per_page: Amount = 50_000
+
+
+class InternetSection(Section):
+    """The price of using the Internet, in the instance's unit per 1,000,000 bytes."""
+
+    price_per_mb: Amount = 10_000
+
+
+class Config(Section):
+    """The whole of `config.toml`."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    name: str = Field(min_length=1, max_length=40)
+    organisation: str = Field(default="", max_length=80)
+    charges: list[Literal["print", "internet"]] = Field(min_length=1)
+    mode: Literal["enforce", "monitor"] = "enforce"
+    look: Literal["", "print", "net", "portal"] = ""
+    public_url: HttpUrl
+    portal_url: OptionalHttpUrl = ""
+    time_zone: Annotated[str, AfterValidator(_zone)]
+    low_balance: Amount = 1_000_000
+    database_url: str = ""
+    redis_url: str = ""
+    demo: bool = False
+    unit: UnitSection = UnitSection()
+    directory: DirectorySettings
+    print: PrintSection = PrintSection()
+    internet: InternetSection = InternetSection()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        if len(set(self.charges)) != len(self.charges):
+            raise ValueError("charges names the same thing twice")
+        if self.database_url and not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("database_url must begin with postgresql+psycopg:// or sqlite:///, or be empty")
+        if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("redis_url must begin with redis://, rediss:// or unix://, or be empty")
+        if self.demo and urlsplit(self.public_url).hostname not in ("127.0.0.1", "localhost"):
+            raise ValueError("a demo serves 127.0.0.1 only: correct public_url, or set demo = false")
+        return self
+
+
+class Settings:
+    """An instance's configuration with its secrets and what follows from them. Immutable by habit."""
+
+    def __init__(self, folder: Path, config: Config, secret_key: str, directory_password: str, portal_key: str) -> None:
+        self.folder = folder
+        self.config = config
+        self.secret_key = secret_key
+        self.directory_password = directory_password
+        self.portal_key = portal_key
+        self.unit = Unit(config.unit.kind, config.unit.symbol, config.unit.decimals)
+        self.zone = ZoneInfo(config.time_zone)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Settings:
+        """Read the folder. Raises SettingsError with every problem found, not only the first."""
+        root = Path(folder).absolute()
+        problems: list[str] = []
+        config = _read_config(root, problems)
+        secret_key = read_secret(root, "secret.key", problems)
+        if secret_key and len(secret_key) < SECRET_BYTES_MIN:
+            problems.append(f"{SECRETS_DIR}/secret.key is shorter than {SECRET_BYTES_MIN} characters")
+        directory_password = read_secret(root, "directory.password", problems, required=False)
+        portal_key = read_secret(root, "portal.key", problems, required=False)
+        if portal_key and (len(portal_key) < SECRET_BYTES_MIN or portal_key == secret_key):
+            problems.append(f"{SECRETS_DIR}/portal.key must be its own, of at least {SECRET_BYTES_MIN} characters")
+        if problems or config is None:
+            raise SettingsError(str(folder), problems)
+        return cls(root, config, secret_key, directory_password, portal_key)
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the instance's own database."""
+        return self.config.database_url or f"sqlite:///{self.folder / 'twinpurse.db'}"
+
+    @property
+    def look(self) -> str:
+        """The palette of the pages: "print", "net" or "portal" (for a purse that pays for both)."""
+        if self.config.look:
+            return self.config.look
+        if len(self.config.charges) > 1:
+            return "portal"
+        return "print" if self.charges_print else "net"
+
+    @property
+    def charges_print(self) -> bool:
+        """Whether print jobs are paid from this purse."""
+        return "print" in self.config.charges
+
+    @property
+    def charges_internet(self) -> bool:
+        """Whether use of the Internet is paid from this purse."""
+        return "internet" in self.config.charges
+
+    @property
+    def enforces(self) -> bool:
+        """False in monitor mode: count and show, never refuse."""
+        return self.config.mode == "enforce"
+
+
+def settings_of_app() -> Settings:
+    """Return the settings of the instance that serves the present request or job."""
+    settings: Settings = current_app.extensions["twinpurse.settings"]
+    return settings
+
+
+def read_secret(root: Path, name: str, problems: list[str], *, required: bool = True) -> str:
+    """Return the one line of `secrets/<name>`; "" where it is absent. Adds to `problems` what is wrong with it."""
+    path = root / SECRETS_DIR / name
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            problems.append(f"{SECRETS_DIR}/{name} can be read by others: chmod 600 {path}")
+        return path.read_text().strip()
+    except FileNotFoundError:
+        if required:
+            problems.append(f"{SECRETS_DIR}/{name} is missing: twinpurse init {root} makes it")
+    except OSError as exc:
+        problems.append(f"{SECRETS_DIR}/{name} cannot be read: {exc.strerror}")
+    return ""
+
+
+def _read_config(root: Path, problems: list[str]) -> Config | None:
+    path = root / CONFIG_FILE
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        problems.append(f"{CONFIG_FILE} is missing: twinpurse init {root} --charges print makes one")
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        problems.append(f"{CONFIG_FILE} is not TOML: {exc}")
+        return None
+    except OSError as exc:
+        problems.append(f"{CONFIG_FILE} cannot be read: {exc.strerror}")
+        return None
+    try:
+        return Config.model_validate(data)
+    except ValidationError as exc:
+        problems.extend(_sentence(error) for error in exc.errors())
+        return None
+
+
+def _sentence(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"]) or CONFIG_FILE
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown key"
+    if error["type"] == "missing":
+        return f"{place}: missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,1 @@
+"""The frame of the pages: layout, static files, filters, headers and errors."""

@@ -1,0 +1,185 @@
+"""What every page gets: who and where it is, its headers, its filters, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+import flask
+from flask import Blueprint, Flask, request
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.wrappers import Response
+
+from app import clock
+from app.api.access import public
+from app.error_map import http_status
+from app.errors import NotAllowedError, NotSignedInError, TwinpurseError
+from app.purse import rules as words
+from app.settings import Settings, settings_of_app
+from app.web.addresses import safe_next
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+THEMES = ("system", "light", "dark")
+
+blueprint = Blueprint("frame", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` the frame of its pages."""
+    settings: Settings = app.extensions["twinpurse.settings"]
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        money=settings.unit.text,
+        change=settings.unit.change,
+        price=settings.unit.price,
+        local=lambda at: at.astimezone(settings.zone),
+        day=lambda at: words.day_in_words(at.astimezone(settings.zone).date(), _today(settings)),
+        short_day=lambda at: words.day_in_short(at.astimezone(settings.zone).date(), _today(settings)),
+        clock=lambda at: at.astimezone(settings.zone).strftime("%H:%M"),
+        iso=lambda at: at.astimezone(settings.zone).isoformat(timespec="seconds"),
+    )
+    app.context_processor(_context)
+    app.before_request(_refuse_other_sites)
+    app.after_request(_headers)
+    app.register_error_handler(TwinpurseError, _explain)
+    app.register_error_handler(CSRFError, _explain_csrf)
+    app.register_error_handler(HTTPException, _explain_http)
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/healthz")
+@public
+def tell_health() -> dict[str, str]:
+    """Say that the instance serves."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/theme")
+@public
+def choose_theme() -> Response:
+    """Keep the look that was chosen in a cookie, and go back. It changes nothing but how pages look."""
+    theme = request.args.get("value", "system")
+    response = flask.redirect(safe_next(request.args.get("next")) or "/")
+    response.set_cookie(
+        "theme", theme if theme in THEMES else "system", max_age=31_536_000, httponly=True, samesite="Lax"
+    )
+    return response
+
+
+def _context() -> dict[str, Any]:
+    settings = settings_of_app()
+    config, look = settings.config, request.cookies.get("theme", "system")
+    return {
+        "site": {
+            "id": config.id,
+            "name": config.name,
+            "look": settings.look,
+            "organisation": config.organisation,
+            "portal_url": config.portal_url,
+            "is_portal": False,
+        },
+        "settings": settings,
+        "tabs": _tabs(),
+        "theme": look if look in THEMES else "system",
+        "words": words,
+        "now": clock.now(),
+    }
+
+
+def _tabs() -> list[tuple[str, str, bool]]:
+    if not current_user.is_authenticated:
+        return []
+    tabs = [("/", "Balance"), ("/statement", "Statement")]
+    if current_user.is_admin:
+        tabs += [("/admin/schedules", "Schedules"), ("/admin/people", "People"), ("/admin/health", "Health")]
+    here = request.path
+    return [(href, text, here == href or (href != "/" and here.startswith(href))) for href, text in tabs]
+
+
+def _today(settings: Settings) -> Any:
+    return clock.now().astimezone(settings.zone).date()
+
+
+def _refuse_other_sites() -> None:
+    """A form on another port of the same host is "same-site": SameSite cookies do not stop it, this does."""
+    if request.method in ("GET", "HEAD", "OPTIONS") or request.path.startswith("/api/"):
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        good = site in ("same-origin", "none")
+    else:
+        origin = request.headers.get("Origin")
+        good = origin is None or urlsplit(origin).netloc == request.host
+    if not good:
+        raise NotAllowedError("This form was sent from another site. Nothing was changed.")
+
+
+def _headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CSP)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if settings_of_app().config.public_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store" if "ETag" not in response.headers else "no-cache"
+    return response
+
+
+def _wants_json() -> bool:
+    return request.path.startswith("/api/")
+
+
+def _explain(error: TwinpurseError) -> Any:
+    status = http_status(error)
+    if _wants_json():
+        return {"error": error.code, "message": error.message, **error.facts}, status
+    if isinstance(error, NotSignedInError):
+        return flask.redirect(
+            f"/sign-in?next={flask.request.full_path.rstrip('?')}" if request.path != "/" else "/sign-in"
+        )
+    return _page(status, error.message)
+
+
+def _explain_csrf(_error: CSRFError) -> Any:
+    return _page(400, "The form was too old or came from elsewhere. Nothing was changed. Go back and try again.")
+
+
+def _explain_http(error: HTTPException) -> Any:
+    status = error.code or 500
+    if status < 400:
+        return error
+    message = {
+        404: "There is no page at this address.",
+        405: "This address does not take that.",
+        413: "That is too large.",
+        500: "Something went wrong on our side. What you were doing was not carried out.",
+    }.get(status, error.description or "That did not work.")
+    error_id = ""
+    if isinstance(error, InternalServerError):
+        error_id = "-".join(secrets.token_hex(2).upper() for _ in range(2))
+        flask.current_app.logger.error("error %s at %s %s", error_id, request.method, request.path)
+    if _wants_json():
+        return {"error": "http", "message": message, **({"error_id": error_id} if error_id else {})}, status
+    return _page(status, message, error_id)
+
+
+def _page(status: int, message: str, error_id: str = "") -> Any:
+    page = flask.render_template("error.html", code=status, means=message, error_id=error_id)
+    return page, status

@@ -1,0 +1,1 @@
+"""The tests: one folder per subject, real servers in `servers`."""

@@ -1,0 +1,118 @@
+"""Fixtures for everything: an instance in a folder of its own, on SQLite or PostgreSQL, with the usual cast."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+
+from app import clock
+from app.db import db, writing
+from app.factory import MIGRATIONS, create_app
+from app.folder import Plan, make_folder
+from app.people import service as people
+from app.settings import Settings
+from directory.interface import Person
+from directory.memory import MemoryDirectory, MemoryPerson
+from tests.servers.postgres import Postgres
+
+PORTAL_KEY = "portal-key-of-the-tests-0123456789abcdef"
+CAST = (
+    ("alice", "Alice Andersson", ("Students",)),
+    ("bob", "Bob Brown", ("Students",)),
+    ("carol", "Carol Clark", ("Staff",)),
+    ("admin", "Ada Min", ("Administrators",)),
+)
+
+
+def person(username: str, display_name: str, groups: tuple[str, ...]) -> Person:
+    """One of the cast as the directory would describe them."""
+    return Person(
+        directory_id=str(uuid.uuid5(uuid.NAMESPACE_DNS, username)),
+        dn=f"uid={username},ou=people,dc=example,dc=org",
+        username=username,
+        display_name=display_name,
+        email=f"{username}@example.org",
+        groups=groups,
+    )
+
+
+@pytest.fixture
+def cast() -> MemoryDirectory:
+    """The in-memory directory: alice and bob (Students), carol (Staff), admin (Administrators)."""
+    return MemoryDirectory([MemoryPerson(person(*row), f"demo-{row[0]}") for row in CAST])
+
+
+@pytest.fixture
+def make_instance(tmp_path: Path, cast: MemoryDirectory) -> Iterator[Callable[..., Flask]]:
+    """A function that makes an instance: make_instance(charges=("print",), mode="enforce", database_url="", ...)."""
+    made: list[Flask] = []
+
+    def make(**plan: object) -> Flask:
+        given = {"charges": ("print",), "secrets": {"portal.key": PORTAL_KEY}} | plan
+        folder = tmp_path / f"instance{len(made)}"
+        make_folder(folder, Plan(**given))  # type: ignore[arg-type]
+        app = create_app(Settings.load(folder), directory=cast)
+        app.config["TESTING"] = True
+        with app.app_context():
+            upgrade(directory=str(MIGRATIONS))
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL server for the whole session."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Run the test twice: on SQLite in the instance's folder, and on a fresh database of a real PostgreSQL."""
+    if request.param == "sqlite":
+        return ""
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.fresh_database()
+
+
+@pytest.fixture
+def print_app(make_instance: Callable[..., Flask]) -> Flask:
+    """An instance that charges print, on SQLite."""
+    return make_instance()
+
+
+@pytest.fixture
+def net_app(make_instance: Callable[..., Flask]) -> Flask:
+    """An instance that charges the Internet, on SQLite."""
+    return make_instance(charges=("internet",))
+
+
+@pytest.fixture
+def known() -> Callable[..., dict[str, int]]:
+    """A function that makes the cast known to the instance of the present context; returns name -> user id."""
+
+    def make_known(now: datetime | None = None) -> dict[str, int]:
+        return {
+            row[0]: writing(
+                lambda session, row=row: (
+                    people.remember(
+                        session, person=person(*row), admin_groups=["Administrators"], now=now or clock.now()
+                    ).id
+                )
+            )
+            for row in CAST
+        }
+
+    return make_known
