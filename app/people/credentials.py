@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import math
+from datetime import datetime
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -14,34 +15,46 @@ from app.errors import NotFoundError, NotSignedInError, TooManyAttemptsError, Un
 from app.people import rules, service
 from app.people.models import SignInFailure, User
 from app.settings import settings_of_app
-from directory.interface import BadCredentialsError, Directory, DirectoryError
-from directory.throttle import delay_s
+from directory.interface import (
+    BadCredentialsError,
+    Directory,
+    DirectoryError,
+    is_plausible_password,
+    is_plausible_username,
+)
+from directory.throttle import FORGET_AFTER_S, delay_s
 
-FORGOTTEN_AFTER = timedelta(minutes=15)
 REFUSED = "That name and password do not match. Use the ones that you use to sign in to the network."
+ADDRESS_FREE_FAILURES = 50
+"""Many people share one address (a computer room behind a NAT), so an address is braked much later than a name."""
+ADDRESS_WAIT_S = 60
 
 
 def check(*, username: str, password: str, address: str) -> int:
     """Return the user's id when the directory accepts the password; their record and groups are renewed by it.
 
-    Raises NotSignedInError (one text for every cause), TooManyAttemptsError with `wait_s`, UnavailableError.
+    Each try is counted before the directory is asked, so that many at once are not free either, and taken back when
+    it was right or not answered. Raises NotSignedInError (one text for every cause), TooManyAttemptsError with
+    `wait_s`, UnavailableError.
     """
+    if not (is_plausible_username(username) and is_plausible_password(password)):
+        raise NotSignedInError(REFUSED)
     now = clock.now()
-    subjects = [f"name:{rules.name_key(username)[:280]}", f"address:{address}"]
-    wait_s = max(_wait_s(reading(), subject, now) for subject in subjects)
+    name, place = f"name:{rules.name_key(username)}", f"address:{address}"
+    wait_s = writing(lambda session: _admit(session, (name, place), now))
     if wait_s > 0:
-        raise TooManyAttemptsError(f"Too many tries. Wait {wait_s} seconds, then try again.", wait_s=wait_s)
+        raise TooManyAttemptsError(f"Too many tries. Wait {_in_words(wait_s)}, then try again.", wait_s=wait_s)
     try:
         person = _directory().authenticate(username, password)
     except BadCredentialsError:
-        writing(lambda session: _count_all(session, subjects, now))
         raise NotSignedInError(REFUSED) from None
     except DirectoryError as exc:
+        writing(lambda session: _take_back(session, (name, place)))
         current_app.logger.error("sign-in: the directory does not answer: %s", exc)
         raise UnavailableError("The network's directory does not answer. Nothing is lost; try again soon.") from exc
 
     def keep(session: Session) -> int:
-        session.execute(delete(SignInFailure).where(SignInFailure.subject == subjects[0]))
+        session.execute(delete(SignInFailure).where(SignInFailure.subject.in_((name, place))))
         return service.remember(session, person=person, admin_groups=_admin_groups(), now=now).id
 
     return writing(keep)
@@ -79,25 +92,38 @@ def _admin_groups() -> list[str]:
     return settings_of_app().config.directory.admin_groups
 
 
-def _wait_s(session: Session, subject: str, now: datetime) -> int:
-    row = session.scalar(select(SignInFailure).where(SignInFailure.subject == subject))
+def _admit(session: Session, subjects: tuple[str, str], now: datetime) -> int:
+    """Count a try for each subject and return 0, or count nothing and return the seconds to wait."""
+    rows = [session.get(SignInFailure, subject, with_for_update=True) for subject in subjects]
+    wait_s = max(_wait_s(row, now) for row in rows)
+    if wait_s == 0:
+        for subject, row in zip(subjects, rows, strict=True):
+            if row is None:
+                session.add(SignInFailure(subject=subject, failures=1, last_at=now))
+            else:
+                row.failures = row.failures + 1 if (now - row.last_at).total_seconds() < FORGET_AFTER_S else 1
+                row.last_at = now
+    return wait_s
+
+
+def _wait_s(row: SignInFailure | None, now: datetime) -> int:
     if row is None:
         return 0
-    # Many people can share one address (a computer room behind a NAT), so it is braked ten times later than a name.
-    failures = row.failures if subject.startswith("name:") else row.failures // 10
-    free_at = row.last_at + timedelta(seconds=delay_s(failures))
-    return max(0, -int(-(free_at - now).total_seconds() // 1))
-
-
-def _count_all(session: Session, subjects: list[str], now: datetime) -> None:
-    for subject in subjects:
-        _count(session, subject, now)
-
-
-def _count(session: Session, subject: str, now: datetime) -> None:
-    row = session.get(SignInFailure, subject)
-    if row is None:
-        session.add(SignInFailure(subject=subject, failures=1, last_at=now))
+    if row.subject.startswith("name:"):
+        delay = delay_s(row.failures)
     else:
-        row.failures = row.failures + 1 if now - row.last_at < FORGOTTEN_AFTER else 1
-        row.last_at = now
+        delay = ADDRESS_WAIT_S if row.failures > ADDRESS_FREE_FAILURES else 0
+    return max(0, math.ceil(delay - (now - row.last_at).total_seconds()))
+
+
+def _take_back(session: Session, subjects: tuple[str, str]) -> None:
+    session.execute(
+        update(SignInFailure)
+        .where(SignInFailure.subject.in_(subjects), SignInFailure.failures > 0)
+        .values(failures=SignInFailure.failures - 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _in_words(wait_s: int) -> str:
+    return f"{wait_s} seconds" if wait_s < 120 else f"about {math.ceil(wait_s / 60)} minutes"

@@ -1,0 +1,1 @@
+"""Tests of the directory: against OpenLDAP, the demo's directory, and the in-memory twin."""
