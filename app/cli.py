@@ -99,7 +99,7 @@ def upgrade(folder: Path) -> None:
 @click.argument("folder", type=Folder)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8001, show_default=True)
-@click.option("--threads", default=8, show_default=True, help="Requests served at the same time.")
+@click.option("--threads", default=4, show_default=True, help="Requests served at the same time.")
 def serve(folder: Path, host: str, port: int, threads: int) -> None:
     """Serve the instance or portal in FOLDER with granian."""
     if not (folder / "portal.toml").exists():

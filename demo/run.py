@@ -170,7 +170,7 @@ def _prepare(folder: Path) -> None:
 
 
 def _start_web(folder: Path, host: str, port: int) -> subprocess.Popen[bytes]:
-    options = ["--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "1", "--blocking-threads", "8"]
+    options = ["--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "1", "--blocking-threads", "4"]
     return _start(["-m", "granian", *options, "--no-ws", "--log-level", "warning", "wsgi:app"], folder)
 
 

@@ -28,10 +28,10 @@ class InstanceWorker(SimpleWorker):
     job_class = ListedJob
     app: Flask
 
-    def perform_job(self, job: Job, queue: Queue) -> bool:
-        """Run one job."""
+    def perform_job(self, job: Job, queue: Queue, *execution: Any) -> bool:
+        """Run one job. RQ 3 adds the job's execution to the arguments, RQ 2 does not."""
         with self.app.app_context():
-            return bool(super().perform_job(job, queue))
+            return bool(super().perform_job(job, queue, *execution))
 
 
 class ThreadWorker(InstanceWorker):
