@@ -1,0 +1,1 @@
+"""What runs beside CUPS or Squid: starts in milliseconds, standard library only, holds no rule of its own."""
