@@ -13,6 +13,7 @@ MICRO: Final = 1_000_000
 AMOUNT_MAX: Final = 1_000_000_000 * MICRO
 """The largest amount that a form, a setting or a message may name: far under the database's 2**63."""
 
+CHANGE_PLACES: Final = 4
 MINUS: Final = "\N{MINUS SIGN}"
 
 
@@ -34,16 +35,23 @@ class Unit:
         return sign + self._with_symbol(self.figure(amount))
 
     def change(self, amount: int) -> str:
-        """Return `amount` (millionths) as a change, signed; as many decimals as it needs, so that no line says 0.00."""
-        decimals = self.decimals
-        while decimals < 6 and amount % 10 ** (6 - decimals):
-            decimals += 1
+        """Return `amount` (millionths) as a change, signed: "+$2.00", "−$0.075".
+
+        Exact where four decimals are enough, as every price list is. Metered amounts have more: they are rounded,
+        unless nothing would be left of them.
+        """
         sign = MINUS if amount < 0 else "+"
-        return sign + self._with_symbol(self._digits(abs(amount), decimals, floor=True))
+        places = _places(amount, self.decimals)
+        if places > CHANGE_PLACES:
+            step = 10 ** (6 - self.decimals)
+            rounded = times_half_even(1, abs(amount), step) * step
+            if rounded:
+                return sign + self._with_symbol(self._digits(rounded, self.decimals, floor=True))
+        return sign + self._with_symbol(self._digits(abs(amount), places, floor=True))
 
     def price(self, amount: int) -> str:
         """Return a price (millionths) without a sign, exact."""
-        return self.change(amount)[1:]
+        return self._with_symbol(self._digits(abs(amount), _places(amount, self.decimals), floor=True))
 
     def _with_symbol(self, figure: str) -> str:
         return f"{self.symbol}{figure}" if self.kind == "currency" else f"{figure}\N{NO-BREAK SPACE}{self.symbol}"
@@ -76,11 +84,18 @@ def parse_amount(text: str) -> int:
 
 def plain(amount: int, decimals: int = 2) -> str:
     """Return `amount` (millionths) as a form field shows it: "2.00", with more decimals only where needed."""
-    while decimals < 6 and amount % 10 ** (6 - decimals):
-        decimals += 1
+    decimals = _places(amount, decimals)
     whole, rest = divmod(abs(amount) // 10 ** (6 - decimals), 10**decimals)
     sign = "-" if amount < 0 else ""
     return f"{sign}{whole}.{rest:0{decimals}d}" if decimals else f"{sign}{whole}"
+
+
+def _places(amount: int, least: int) -> int:
+    """Return how many decimals show `amount` exactly, at least `least`."""
+    places = least
+    while places < 6 and amount % 10 ** (6 - places):
+        places += 1
+    return places
 
 
 def times_half_even(price: int, numerator: int, denominator: int = 1) -> int:
