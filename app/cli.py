@@ -18,15 +18,17 @@ from sqlalchemy import select
 from app import clock, health
 from app.api import tokens
 from app.api.models import MachineToken
+from app.check import check_folder
 from app.db import reading, writing
 from app.error_map import exit_code
 from app.errors import SettingsError, TwinpurseError
 from app.factory import MIGRATIONS, create_app
-from app.folder import Plan, make_folder, write_secret
+from app.folder import Plan, make_folder, make_portal_folder, write_secret
 from app.jobs import worker
 from app.ledger import tasks as ledger_tasks
 from app.ledger.verify import verify as verify_books
-from app.settings import SECRETS_DIR, Settings
+from app.settings import CONFIG_FILE, SECRETS_DIR, Settings
+from portal import settings as portal_settings
 
 CHARGES = ("print", "internet")
 Folder = click.Path(file_okay=False, path_type=Path)
@@ -58,27 +60,34 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("folder", type=Folder)
-@click.option(
-    "--charges", "charges", multiple=True, type=click.Choice(CHARGES), help="What it charges; may be repeated."
-)
+@click.option("--charges", multiple=True, type=click.Choice(CHARGES), help="What it charges; may be repeated.")
+@click.option("--portal", "is_portal", is_flag=True, help="Make the portal's folder instead.")
 @click.option("--name", default="", help="What people read in the coloured band.")
-@click.option("--organisation", default="")
+@click.option("--organisation", default="", help="What stands in the foot of every page.")
 @click.option("--public-url", default="", help="The address that browsers use.")
-def init(folder: Path, charges: tuple[str, ...], name: str, organisation: str, public_url: str) -> None:
+def init(
+    folder: Path, is_portal: bool, charges: tuple[str, ...], name: str, organisation: str, public_url: str
+) -> None:
     """Make an instance FOLDER with a commented config.toml and secrets of its own. Nothing that is there is changed."""
-    if not charges and not (folder / "config.toml").exists():
+    is_portal = is_portal or (folder / portal_settings.CONFIG_FILE).exists()
+    if is_portal:
+        made = make_portal_folder(folder, organisation=organisation, public_url=public_url)
+    elif not charges and not (folder / CONFIG_FILE).exists():
         raise click.UsageError("say what it charges: --charges print, --charges internet, or both")
-    plan = Plan(charges=charges or ("print",), name=name, organisation=organisation, public_url=public_url)
-    for line in make_folder(folder, plan):
+    else:
+        plan = Plan(charges=charges or ("print",), name=name, organisation=organisation, public_url=public_url)
+        made = make_folder(folder, plan)
+    for line in made:
         click.echo(line)
-    click.echo(f"Next: edit {folder}/config.toml, then twinpurse check {folder}")
+    config = portal_settings.CONFIG_FILE if is_portal else CONFIG_FILE
+    click.echo(f"Next: edit {folder / config}, then twinpurse check {folder}")
 
 
 @cli.command()
 @click.argument("folder", type=Folder)
 def check(folder: Path) -> None:
     """Say what FOLDER still needs before it can serve: configuration, secrets, directory, database, queue."""
-    problems = health.check_folder(folder)
+    problems = check_folder(folder)
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -102,7 +111,7 @@ def upgrade(folder: Path) -> None:
 @click.option("--threads", default=4, show_default=True, help="Requests served at the same time.")
 def serve(folder: Path, host: str, port: int, threads: int) -> None:
     """Serve the instance or portal in FOLDER with granian."""
-    if not (folder / "portal.toml").exists():
+    if not (folder / portal_settings.CONFIG_FILE).exists():
         _refuse_unless_ready(folder, host)
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
     command += ["--workers", "1", "--blocking-threads", str(threads), "--no-ws", "--log-level", "warning", "wsgi:app"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.settings import CONFIG_FILE, SECRETS_DIR
+from portal import settings as portal_settings
 
 CONFIG = """\
 # One Twinpurse instance. `twinpurse check {folder}` says what is missing; docs/settings.md explains every key.
@@ -42,6 +44,8 @@ user_filter = "(uid={{username}})"
 admin_groups = ["Administrators"]   # members of these are administrators here
 plaintext_on_loopback = {plaintext}
 {prices}"""
+
+PORTAL_CONFIG = Path(portal_settings.__file__).with_name(portal_settings.CONFIG_FILE)
 
 PRINT_PRICE = """
 [print]
@@ -97,6 +101,25 @@ def make_folder(folder: Path, plan: Plan) -> list[str]:
     for name, value in ({"secret.key": secrets.token_urlsafe(48)} | plan.secrets).items():
         if write_secret(vault / name, value):
             made.append(f"made {vault / name}")
+    return made
+
+
+def make_portal_folder(folder: Path, *, organisation: str, public_url: str) -> list[str]:
+    """Make what is missing in a portal's folder, and return a line for each thing made. Raises OSError."""
+    made = []
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / portal_settings.CONFIG_FILE
+    if not config.exists():
+        text = PORTAL_CONFIG.read_text("utf-8")
+        for key, value in (("organisation", organisation), ("public_url", public_url)):
+            if value:
+                text = re.sub(rf'(?m)^{key} = "[^"]*"', f"{key} = {_text(value)}".replace("\\", r"\\"), text, count=1)
+        config.write_text(text, "utf-8")
+        made.append(f"made {config}")
+    vault = folder / SECRETS_DIR
+    vault.mkdir(mode=0o700, exist_ok=True)
+    if write_secret(vault / "secret.key", secrets.token_urlsafe(48)):
+        made.append(f"made {vault / 'secret.key'}")
     return made
 
 

@@ -1,8 +1,6 @@
-"""What an instance needs and whether it has it: for `twinpurse check` and the health page."""
+"""What an instance needs and whether it has it: questions for `twinpurse check` and the health page."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import redis
 from alembic.config import Config as AlembicConfig
@@ -12,31 +10,13 @@ from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import db
-from app.errors import SettingsError
-from app.factory import MIGRATIONS, create_app
 from app.jobs.queue import Jobs
-from app.settings import Settings
-
-
-def check_folder(folder: Path) -> list[str]:
-    """Return a line for everything that the folder still needs; empty when it can serve."""
-    try:
-        settings = Settings.load(folder)
-    except SettingsError as exc:
-        return exc.problems
-    app = create_app(settings)
-    with app.app_context():
-        database = database_problem()
-        problems = [f"{database}: twinpurse upgrade {folder}"] if database else []
-        problems += [f"directory: {problem}" for problem in app.extensions["twinpurse.directory"].check()]
-        queue = queue_problem(app)
-    return problems + ([queue] if queue else [])
 
 
 def database_problem() -> str:
     """Return what is wrong with the database of the current app; "" when it answers and is up to date."""
     config = AlembicConfig()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", current_app.extensions["migrate"].directory)
     newest = ScriptDirectory.from_config(config).get_current_head()
     try:
         with db.engine.connect() as connection:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,7 @@ from app.people.models import User
 from app.printing import service as printing
 from app.schedules import runs
 from app.schedules import service as schedules
+from app.schedules.terms import Terms
 from app.settings import Settings, settings_of_app
 from demo.people import PEOPLE
 
@@ -76,9 +78,9 @@ def fill(*, now: datetime | None = None) -> None:
     _credit_due(now)
 
 
-def _terms(settings: Settings) -> schedules.Terms:
+def _terms(settings: Settings) -> Terms:
     weekly = settings.charges_print
-    return schedules.Terms(
+    return Terms(
         name="Weekly print money" if weekly else "Monthly Internet money",
         everyone=False,
         groups=("Students",),
@@ -111,8 +113,8 @@ def _days(settings: Settings, users: list[User], begin: datetime, now: datetime)
 
 
 def _credit_due(now: datetime) -> None:
-    for run_id in writing(lambda session: schedules.plan_due(session, now=now)):
-        while writing(lambda session, run_id=run_id: runs.credit_chunk(session, run_id=run_id, now=now)):
+    for run_id in writing(partial(schedules.plan_due, now=now)):
+        while writing(partial(runs.credit_chunk, run_id=run_id, now=now)):
             pass
 
 

@@ -24,6 +24,7 @@ from app.ledger.models import Entry
 from app.ledger.service import get_account
 from app.people.credentials import identify
 from app.schedules import service as schedules
+from app.schedules.terms import Terms
 from app.settings import Settings
 from tests.servers.cups import Cups
 from tests.servers.documents import write_pdf
@@ -89,7 +90,7 @@ class Instance:
         with self.app.app_context():
             user = identify(username)
             local = (now - timedelta(hours=1)).astimezone(self.app.extensions["twinpurse.settings"].zone)
-            terms = schedules.Terms(
+            terms = Terms(
                 name=f"Quota of {username}",
                 everyone=False,
                 groups=tuple(group.name for group in user.groups),
