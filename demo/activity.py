@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import partial
+from itertools import takewhile
 
 from sqlalchemy.orm import Session
 
@@ -19,13 +20,16 @@ from app.money import MICRO
 from app.people.credentials import identify
 from app.people.models import User
 from app.printing import service as printing
+from app.schedules import rules as schedule_rules
 from app.schedules import runs
 from app.schedules import service as schedules
+from app.schedules.models import Schedule
+from app.schedules.rules import Occurrence
 from app.schedules.terms import Terms
 from app.settings import Settings, settings_of_app
 from demo.people import PEOPLE
 
-DAYS = 32
+PAGES = (1, 2, 2, 3, 4, 6, 8, 12)
 TITLES = (
     "Biology lab report.pdf",
     "History essay, draft 2.docx",
@@ -41,41 +45,59 @@ PRINTERS = ("Library 1", "Hall 2", "Room 212")
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: `user` printed `amount` pages, or used `amount` bytes."""
+    """What happened: `user` printed `amount` pages or used `amount` bytes; without a user, a credit fell due."""
 
     at: datetime
-    user: User
-    amount: int
+    user: User | None = None
+    amount: int = 0
 
 
 def fill(*, now: datetime | None = None) -> None:
-    """Make the demo's people known to the present instance, give it its schedule, and a month of charges."""
+    """Make the demo's people known to the present instance, give it its schedule, and a month of charges and more.
+
+    It begins with the month before the present one, so that a monthly credit lies behind everything.
+    """
     settings, now = settings_of_app(), now or clock.now()
+    begin = _month_before(now.astimezone(settings.zone))
     users = {person.username: identify(person.username) for person in PEOPLE}
-    begin = now - timedelta(days=DAYS)
-    writing(lambda session: schedules.create(session, terms=_terms(settings), now=begin))
-    account = ledger.get_account(reading(), user_id=users["carol"].id)
+    schedule = writing(lambda session: schedules.create(session, terms=_terms(settings), now=begin))
+    for name in ("carol", "alice", "bob")[: 1 if settings.charges_internet else 3]:
+        _give(users[name], 12 if name == "carol" else 1, begin)
+    credits = takewhile(lambda moment: moment < now, (found.due_at for found in _occurrences(schedule, begin)))
+    charges = _charges(settings, [users[name] for name in ("alice", "bob", "carol")], begin, now)
+    numbers = itertools.count(1)
+    for event in sorted([*charges, *(Event(moment) for moment in credits)], key=lambda event: event.at):
+        if event.user is None:
+            _credit_due(event.at)
+        elif settings.charges_print:
+            _print(settings, event, event.user, next(numbers))
+        else:
+            _browse(settings, event, event.user)
+
+
+def _month_before(local: datetime) -> datetime:
+    first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first - timedelta(days=1)).replace(day=1, tzinfo=local.tzinfo)
+
+
+def _occurrences(schedule: Schedule, begin: datetime) -> Iterator[Occurrence]:
+    return schedule_rules.occurrences(schedules.recurrence(schedule), after=begin)
+
+
+def _give(user: User, units: int, now: datetime) -> None:
+    account = ledger.get_account(reading(), user_id=user.id)
     writing(
         lambda session: ledger.post(
             session,
             account_id=account.id,
-            amount=12 * MICRO,
+            amount=units * MICRO,
             source="adjustment",
-            key="demo:carol",
-            now=begin,
+            key=f"demo:{user.username}",
+            now=now,
             title="Start of term",
             detail="by Ada Whitfield",
         )
     )
-    numbers = itertools.count(1)
-    students = [users["alice"], users["bob"], users["carol"]]
-    for event in _days(settings, students, begin, now):
-        _credit_due(event.at)
-        if settings.charges_print:
-            _print(settings, event, next(numbers))
-        else:
-            _browse(settings, event, next(numbers))
-    _credit_due(now)
 
 
 def _terms(settings: Settings) -> Terms:
@@ -95,21 +117,19 @@ def _terms(settings: Settings) -> Terms:
     )
 
 
-def _days(settings: Settings, users: list[User], begin: datetime, now: datetime) -> Iterator[Event]:
-    """Yield events in order: a few prints on school days, or browsing every day. The same at every start."""
+def _charges(settings: Settings, users: list[User], begin: datetime, now: datetime) -> Iterator[Event]:
+    """Yield a few prints on school days, or browsing every day. The same at every start on the same day."""
     chance = random.Random(20121114)
-    events = []
-    for day in range(DAYS + 1):
+    for day in range((now - begin).days + 1):
         date = (begin + timedelta(days=day)).astimezone(settings.zone).date()
         for user in users:
             school = date.weekday() < 5
             for _ in range(chance.choice((0, 1, 1, 2)) if school else chance.choice((0, 0, 1))):
-                hour, minute = chance.randrange(8, 17), chance.randrange(60)
-                at = datetime.combine(date, time(hour, minute, chance.randrange(60)), settings.zone)
-                pages, size = chance.choice((1, 2, 2, 3, 4, 5, 8)), chance.randrange(2_000_000, 42_000_000)
+                moment = time(chance.randrange(8, 17), chance.randrange(60), chance.randrange(60))
+                at = datetime.combine(date, moment, settings.zone)
+                pages, size_bytes = chance.choice(PAGES), chance.randrange(4_000_000, 70_000_000)
                 if begin < at < now:
-                    events.append(Event(at, user, pages if settings.charges_print else size))
-    return iter(sorted(events, key=lambda event: event.at))
+                    yield Event(at, user, pages if settings.charges_print else size_bytes)
 
 
 def _credit_due(now: datetime) -> None:
@@ -118,12 +138,12 @@ def _credit_due(now: datetime) -> None:
             pass
 
 
-def _print(settings: Settings, event: Event, number: int) -> None:
+def _print(settings: Settings, event: Event, user: User, number: int) -> None:
     chance = random.Random(number)
     seen = printing.JobSeen(
-        server="demo",
+        server="printserver1",
         printer=chance.choice(PRINTERS),
-        user=event.user.username,
+        user=user.username,
         job_id=number,
         job_uuid=f"urn:uuid:demo-{number}",
         title=chance.choice(TITLES),
@@ -132,20 +152,23 @@ def _print(settings: Settings, event: Event, number: int) -> None:
     terms = printing.Terms(settings.config.print.price_per_page, settings.unit, settings.enforces)
 
     def go(session: Session) -> None:
-        answer = printing.ask(session, seen=seen, user_id=event.user.id, terms=terms, now=event.at)
+        answer = printing.ask(session, seen=seen, user_id=user.id, terms=terms, now=event.at)
         if answer.decision == "print":
             printing.capture(session, job_id=answer.job, run=answer.run, pages=event.amount, now=event.at)
 
     writing(go)
 
 
-def _browse(settings: Settings, event: Event, number: int) -> None:
-    item = internet.UsageItem(event.user.username, event.user.id, event.amount, event.amount // 60_000, event.at)
+def _browse(settings: Settings, event: Event, user: User) -> None:
+    if ledger.get_account(reading(), user_id=user.id).balance <= 0:
+        return  # the proxy would have refused
+    item = internet.UsageItem(user.username, user.id, event.amount, event.amount // 60_000, event.at)
+    place = internet.place(reading(), source="proxy1").batch
     writing(
         lambda session: internet.book(
             session,
-            source="demo",
-            batch=number,
+            source="proxy1",
+            batch=place + 1,
             position={},
             items=[item],
             price_per_mb=settings.config.internet.price_per_mb,
