@@ -1,0 +1,162 @@
+"""One line of Squid's log read into who received how many bytes, or into the reason why nobody pays for it."""
+
+from __future__ import annotations
+
+import enum
+import re
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+LONGEST_USER_NAME = 256
+LONGEST_SIZE = 12  # digits: below 1 TB a reply, so that a batch's sum stays exact in JSON everywhere (2**53)
+ANONYMOUS_NAMES = (b"-", b"")
+
+# The tags that Squid gives to what it answered without asking or serving anybody: refused requests (the size is that
+# of the error page) and connections that ended before there was a request.
+UNPAID_TAGS = (b"TCP_DENIED", b"NONE")
+OWN_ANSWER_TAGS = (b"TCP_MISS", b"TCP_TUNNEL", b"TCP_REDIRECT")
+
+# A second line's beginning inside a line: Squid died in the middle of writing the first.
+GLUED = re.compile(rb"\d{10}\.\d{3} +\d+ \S+ [A-Z_]+/\d{3} ")
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+QUOTED_BYTE = re.compile(rb"\\(.)|%([0-9A-Fa-f]{2})", re.DOTALL)
+BACKSLASH_LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t"}
+
+
+class LogFormat(enum.Enum):
+    """How the lines are written.
+
+    TWINPURSE: `%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %>st %rm %ru %#un %Sh/%<a %mt`, the format in deploy/squid.
+    SQUID: Squid's own `%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt` (logformat in the Squid manual).
+    """
+
+    TWINPURSE = "twinpurse"
+    SQUID = "squid"
+
+
+class Unpaid(enum.Enum):
+    """Why a line is not charged to anybody."""
+
+    ANONYMOUS = "no user name"
+    DENIED = "refused, or ended before there was a request"
+    OWN_ANSWER = "answered by Squid itself"
+    NO_BYTES = "nothing was sent"
+    UNREADABLE = "not understood"
+
+
+class Traffic(NamedTuple):
+    """What one finished request sent to a user: bytes (of the reply, headers included) and when it ended."""
+
+    user: str
+    bytes: int
+    at_ms: int
+
+
+def read_line(line: bytes, log_format: LogFormat) -> Traffic | Unpaid:
+    """Read one log line, without its line end.
+
+    The bytes charged are `%<st`: the whole reply as it was sent to the client. An aborted download counts with what
+    was sent; a hit in Squid's cache counts like any other reply. Uploads (`%>st`) are in our format, not yet charged.
+    """
+    fields = _split_twinpurse(line) if log_format is LogFormat.TWINPURSE else _split_squid(line)
+    at_ms = line_time_ms(line)
+    if fields is None or at_ms is None:
+        return Unpaid.UNREADABLE
+    if fields.tag.startswith(UNPAID_TAGS) or fields.url.startswith(b"error:"):
+        return Unpaid.DENIED
+    if fields.raw_user in ANONYMOUS_NAMES:
+        return Unpaid.ANONYMOUS
+    # No server and no cached copy: an error page of Squid's own, or a page of its cache manager. The address alone
+    # would not tell: anybody may name a path "squid-internal-mgr" and have it served by a real server.
+    if fields.hierarchy.startswith(b"HIER_NONE") and fields.tag.startswith(OWN_ANSWER_TAGS):
+        return Unpaid.OWN_ANSWER
+    user = name_from_url_code(fields.raw_user) if log_format is LogFormat.TWINPURSE else _native_name(fields.raw_user)
+    if user is None:
+        return Unpaid.UNREADABLE
+    size = int(fields.size)
+    return Traffic(user, size, at_ms) if size else Unpaid.NO_BYTES
+
+
+def line_time_ms(line: bytes) -> int | None:
+    """The time a line begins with (`%ts.%03tu`), in milliseconds since 1970; None when there is none.
+
+    Its seconds have ten digits from 2001 until 2286.
+    Squid stamps a line when it writes it, at the END of the request: within a log the times only grow.
+    """
+    seconds, point, millis, space = line[:10], line[10:11], line[11:14], line[14:15]
+    if point != b"." or space != b" " or not (len(seconds + millis) == 13 and (seconds + millis).isdigit()):
+        return None
+    return int(seconds) * 1000 + int(millis)
+
+
+@lru_cache(maxsize=4096)
+def name_from_url_code(raw: bytes) -> str | None:
+    """The user name behind Squid's `%#un` or `%#LOGIN`: URL-encoded, so that a space or a backslash is one field.
+
+    None when it cannot be a name (control characters, too long). Names are casefolded, as the instance keeps them.
+    """
+    return _text(unquote_to_bytes(raw))
+
+
+@lru_cache(maxsize=4096)
+def _native_name(raw: bytes) -> str | None:
+    """The user name behind `%[un`: a doubled backslash, `%25` for a percent sign, `%c3%a9` for bytes from 0x80."""
+    return _text(QUOTED_BYTE.sub(_unquote, raw))
+
+
+def _unquote(match: re.Match[bytes]) -> bytes:
+    letter, code = match.groups()
+    if code is not None:
+        return bytes([int(code, 16)])
+    return BACKSLASH_LETTERS.get(letter, letter)
+
+
+def _text(raw: bytes) -> str | None:
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError:
+        name = raw.decode("latin-1")  # browsers that do not speak UTF-8 send this; it never fails
+    name = name.casefold()  # which may make it longer
+    return None if not 0 < len(name) <= LONGEST_USER_NAME or CONTROL_CHARACTER.search(name) else name
+
+
+class _Fields(NamedTuple):
+    tag: bytes
+    size: bytes
+    url: bytes
+    raw_user: bytes
+    hierarchy: bytes
+
+
+def _split_twinpurse(line: bytes) -> _Fields | None:
+    """Seven fields from the left, three from the right; the address between may hold spaces (uri_whitespace allow)."""
+    left = line.split(None, 7)
+    if len(left) != 8:
+        return None
+    right = left[7].rsplit(b" ", 3)
+    if len(right) != 4 or not left[5].isdigit():
+        return None
+    return _checked(_Fields(left[3], left[4], right[0], right[1], right[2]), line)
+
+
+def _split_squid(line: bytes) -> _Fields | None:
+    """Seven fields from the left, two from the right: between is the user, whose spaces Squid writes as they are."""
+    left = line.split(None, 6)
+    if len(left) != 7:
+        return None
+    url, _, rest = left[6].partition(b" ")
+    right = rest.rsplit(b" ", 2)
+    if len(right) != 3:
+        return None
+    return _checked(_Fields(left[3], left[4], url, right[0], right[1]), line)
+
+
+def _checked(fields: _Fields, line: bytes) -> _Fields | None:
+    if not fields.size.isdigit() or len(fields.size) > LONGEST_SIZE:
+        return None
+    if b"/" not in fields.tag or b"/" not in fields.hierarchy:
+        return None
+    if (b" " in fields.url or b" " in fields.raw_user) and GLUED.search(line, 1):
+        return None  # two people's lines in one: better nobody pays than the wrong one
+    return fields

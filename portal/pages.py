@@ -1,0 +1,160 @@
+"""The portal's pages: both purses, signing in and out, and the way into an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import flask
+from flask import Blueprint, request
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from directory.interface import BadCredentialsError, DirectoryError
+from portal import rules
+from portal.access import public, signed_in
+from portal.frame import THEME_COOKIE, THEMES
+from portal.purses import EntranceError, Purses
+from portal.settings import Settings
+from portal.signin import SignIn, WaitError
+
+EXTENSION = "portal"
+RETRY_S = 30
+WRONG = "That name and password do not match. Use the ones that you use to sign in to the network."
+AWAY = "The network’s directory does not answer, so nobody can be signed in now. Try again soon."
+
+blueprint = Blueprint("pages", __name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the pages work with; the factory puts it together."""
+
+    settings: Settings
+    signin: SignIn
+    purses: Purses
+    clock: Callable[[], datetime]
+
+
+@blueprint.get("/")
+@signed_in
+def show_purses() -> str:
+    """Show every purse of who is signed in."""
+    services = _services()
+    purses = services.purses.of(username=current_user.username, directory_id=current_user.directory_id)
+    now, zone = services.clock(), services.settings.zone
+    degraded = any(purse.may_come_back for purse in purses)
+    return flask.render_template(
+        "purses.html",
+        purses=purses,
+        words=rules,
+        now=now,
+        zone=zone,
+        retry_s=RETRY_S,
+        retries=degraded and request.args.get("retry") != "off",
+        next_try=(now + timedelta(seconds=RETRY_S)).astimezone(zone),
+    )
+
+
+@blueprint.get("/sign-in")
+@public
+def show_sign_in() -> str | Response:
+    """Ask for name and password."""
+    following = _own_path(request.args.get("next"))
+    if current_user.is_authenticated:
+        return flask.redirect(following)
+    return _sign_in_page()
+
+
+@blueprint.post("/sign-in")
+@public
+def sign_in() -> tuple[str, int] | Response:
+    """Check name and password with the directory and sign in. Wrong, empty and unknown get the same answer."""
+    try:
+        _services().signin.sign_in(request.form.get("username", ""), request.form.get("password", ""))
+    except BadCredentialsError:
+        return _sign_in_page(WRONG), 401
+    except WaitError as error:
+        wait = rules.wait_in_words(error.wait_s)
+        return _sign_in_page(f"Too many wrong tries for this name. Wait {wait}, then try again."), 429
+    except DirectoryError as error:
+        flask.current_app.logger.error("sign-in: the directory gives no answer: %s", error)
+        return _sign_in_page(AWAY), 503
+    return flask.redirect(_own_path(request.form.get("next")), 303)
+
+
+@blueprint.post("/sign-out")
+@signed_in
+def sign_out() -> Response:
+    """End this session."""
+    _services().signin.sign_out()
+    return flask.redirect("/sign-in", 303)
+
+
+@blueprint.get("/go/<instance_id>")
+@signed_in
+def go(instance_id: str) -> Response:
+    """Take the browser into an instance, signed in there."""
+    services = _services()
+    instance = next((each for each in services.settings.instances if each.id == instance_id), None)
+    if instance is None:
+        flask.abort(404)
+    try:
+        address = services.purses.way_in(
+            instance, username=current_user.username, directory_id=current_user.directory_id
+        )
+    except EntranceError as error:
+        flask.flash(
+            f"{instance.name} could not be opened: you have no purse there."
+            if error.problem == "unknown_person"
+            else f"{instance.name} could not be opened: its server does not answer as it should. Try again soon.",
+            "warn",
+        )
+        return flask.redirect("/")
+    return flask.redirect(address)
+
+
+@blueprint.get("/theme")
+@public
+def choose_theme() -> Response:
+    """Keep the chosen look in a cookie, and go back. It changes nothing but how pages look."""
+    theme = request.args.get("value", "system")
+    response = flask.redirect(_own_path(request.args.get("next")))
+    response.set_cookie(
+        THEME_COOKIE,
+        theme if theme in THEMES else "system",
+        max_age=31_536_000,
+        httponly=True,
+        samesite="Lax",
+        secure=_services().settings.is_https,
+    )
+    return response
+
+
+@blueprint.get("/healthz")
+@public
+def tell_health() -> dict[str, str]:
+    """Say that the portal serves."""
+    return {"status": "ok"}
+
+
+def _services() -> Services:
+    services: Services = flask.current_app.extensions[EXTENSION]
+    return services
+
+
+def _sign_in_page(error: str = "") -> str:
+    following = _own_path(request.values.get("next"))
+    return flask.render_template(
+        "people/sign_in.html",
+        error=error,
+        username=request.form.get("username", "")[:256],
+        next="" if following == "/" else following,
+    )
+
+
+def _own_path(wanted: str | None) -> str:
+    """Return `wanted` when it is one of the few paths worth going back to, else the start page."""
+    known = {"/sign-in", *(f"/go/{instance.id}" for instance in _services().settings.instances)}
+    return wanted if wanted in known else "/"

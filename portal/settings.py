@@ -1,0 +1,204 @@
+"""What the portal's folder says: `portal.toml` and `secrets/`, read once, typed; a wrong folder stops the start."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from directory.settings import DirectorySettings
+
+CONFIG_FILE = "portal.toml"
+SECRETS_DIR = "secrets"
+SECRET_CHARACTERS_MIN = 32
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+class PortalSettingsError(Exception):
+    """The folder is not in order. `problems` has a sentence for each thing that is wrong."""
+
+    def __init__(self, folder: Path, problems: list[str]) -> None:
+        super().__init__("\n".join([f"{folder} is not in order:", *problems]))
+        self.problems = problems
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"is not an address: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("must be an address such as https://print.example.org")
+    if parts.query or parts.fragment or any(ord(character) <= 0x20 for character in url) or "\\" in url:
+        raise ValueError("must be an address without spaces, '?' and '#'")
+    return url.rstrip("/")
+
+
+def _zone_name(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a time zone such as Europe/Berlin")
+    return name
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+ShortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+
+
+class _Section(BaseModel):
+    """A table of the file: no unknown key, no silent conversion, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class InstanceSection(_Section):
+    """One instance that the portal asks. `url` is for the portal's own calls, `public_url` for browsers."""
+
+    id: ShortName
+    name: str = Field(min_length=1, max_length=40)
+    look: Literal["print", "net", "portal"] = "portal"
+    url: WebAddress
+    public_url: WebAddress
+
+
+class Config(_Section):
+    """The whole of `portal.toml`."""
+
+    id: ShortName = "portal"
+    name: str = Field(default="Twinpurse", min_length=1, max_length=40)
+    organisation: str = Field(default="", max_length=80)
+    public_url: WebAddress
+    time_zone: Annotated[str, AfterValidator(_zone_name)]
+    demo: bool = False
+    directory: DirectorySettings
+    instance: list[InstanceSection] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for key in ("id", "url", "public_url"):
+            twice = _repeated(getattr(instance, key) for instance in self.instance)
+            if twice:
+                raise ValueError(f"two instances have the same {key}: {', '.join(twice)}")
+        if self.public_url in {instance.public_url for instance in self.instance}:
+            raise ValueError(f"an instance has the portal's own public_url {self.public_url}")
+        addresses = [self.public_url, *(a for i in self.instance for a in (i.url, i.public_url))]
+        if self.demo and any(urlsplit(address).hostname not in LOOPBACK_HOSTS for address in addresses):
+            raise ValueError("a demo uses 127.0.0.1 only: correct the addresses, or set demo = false")
+        return self
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance as the portal knows it, with the key that the two share."""
+
+    id: str
+    name: str
+    look: str
+    url: str
+    public_url: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The portal's configuration with its secrets."""
+
+    folder: Path
+    id: str
+    organisation: str
+    public_url: str
+    zone: ZoneInfo
+    directory: DirectorySettings
+    directory_password: str
+    secret_key: str
+    instances: tuple[Instance, ...]
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the portal over TLS."""
+        return self.public_url.startswith("https://")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Settings:
+        """Read the folder. Raises PortalSettingsError with every problem found, not only the first."""
+        root = Path(folder).absolute()
+        problems: list[str] = []
+        config = _read_config(root, problems)
+        secret_key = _read_secret(root, "secret.key", problems)
+        password = _read_secret(root, "directory.password", problems, required=False)
+        sections = config.instance if config else []
+        keys = {section.id: _read_secret(root, f"instance-{section.id}.key", problems) for section in sections}
+        for twice in _repeated(key for key in (secret_key, *keys.values()) if key):
+            files = ["secret.key"] * (twice == secret_key) + [
+                f"instance-{i}.key" for i, k in keys.items() if k == twice
+            ]
+            problems.append(f"{SECRETS_DIR}: each key must be its own, but {' and '.join(files)} are the same")
+        if problems or config is None:
+            raise PortalSettingsError(root, problems)
+        return cls(
+            folder=root,
+            id=config.id,
+            organisation=config.organisation,
+            public_url=config.public_url,
+            zone=ZoneInfo(config.time_zone),
+            directory=config.directory,
+            directory_password=password,
+            secret_key=secret_key,
+            instances=tuple(Instance(**section.model_dump(), key=keys[section.id]) for section in sections),
+        )
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _read_secret(root: Path, name: str, problems: list[str], *, required: bool = True) -> str:
+    """Return the one line of `secrets/<name>`, "" where it is absent; add to `problems` what is wrong with it."""
+    path = root / SECRETS_DIR / name
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            problems.append(f"{SECRETS_DIR}/{name} can be read by others: chmod 600 {path}")
+        secret = path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        if required:
+            problems.append(f"{SECRETS_DIR}/{name} is missing")
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{SECRETS_DIR}/{name} cannot be read: {error}")
+        return ""
+    if required and len(secret) < SECRET_CHARACTERS_MIN:
+        problems.append(f"{SECRETS_DIR}/{name} is shorter than {SECRET_CHARACTERS_MIN} characters")
+    return secret
+
+
+def _read_config(root: Path, problems: list[str]) -> Config | None:
+    try:
+        data: dict[str, Any] = tomllib.loads((root / CONFIG_FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        problems.append(f"{CONFIG_FILE} is missing")
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{CONFIG_FILE} is not TOML: {error}")
+        return None
+    except OSError as error:
+        problems.append(f"{CONFIG_FILE} cannot be read: {error.strerror}")
+        return None
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        problems.extend(_sentence(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors())
+        return None
+
+
+def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    place = ".".join(str(part) for part in location) or CONFIG_FILE
+    known = {"extra_forbidden": "unknown key", "missing": "missing"}
+    return f"{place}: {known.get(kind) or message.removeprefix('Value error, ')}"

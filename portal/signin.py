@@ -1,0 +1,146 @@
+"""Signing in at the portal: the one place that does it, the brake before it, and who is behind a request."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import flask
+from flask_login import LoginManager, login_user, logout_user
+
+from directory.interface import BadCredentialsError, Directory, is_plausible_username
+from directory.throttle import FORGET_AFTER_S, delay_s
+from portal import rules
+from portal.store import SessionRow, Store
+
+IDLE_LIMIT = timedelta(minutes=30)
+ABSOLUTE_LIMIT = timedelta(hours=12)
+SEEN_EVERY = timedelta(minutes=1)
+CARDS_LIMIT = timedelta(days=90)
+PORTAL_KEY = "portal"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who is signed in, as pages and Flask-Login see them."""
+
+    username: str
+    directory_id: str
+    display_name: str
+    token: str
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    @property
+    def initials(self) -> str:
+        """One or two letters for the badge in the masthead."""
+        return rules.initials(self.display_name)
+
+    def get_id(self) -> str:
+        """Return what Flask-Login keeps in the cookie: the session's token."""
+        return self.token
+
+
+class WaitError(Exception):
+    """Too many wrong passwords for this name; `wait_s` seconds must pass before the next try."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"wait {wait_s:.0f} seconds")
+        self.wait_s = wait_s
+
+
+class SignIn:
+    """Signs people in and out, with sessions that lie in the store: a copied cookie ends with its session."""
+
+    def __init__(self, store: Store, directory: Directory, clock: Callable[[], datetime], portal_id: str) -> None:
+        """`clock` gives the present time, aware."""
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._portal_id = portal_id
+        self.manager = LoginManager()
+        self.manager.user_loader(self._load)
+
+    def sign_in(self, username: str, password: str) -> None:
+        """Sign the browser of this request in, in a fresh session. The only caller of login_user.
+
+        Raises BadCredentialsError (unknown name, wrong or empty password: all the same), WaitError, and the other
+        DirectoryErrors when the directory gives no answer.
+        """
+        now = self._clock()
+        subject = _subject(username)
+        wait_s = self._store.begin_try(subject, now, wait_s=delay_s, forget_after=timedelta(seconds=FORGET_AFTER_S))
+        if wait_s > 0:
+            raise WaitError(wait_s)
+        try:
+            person = self._directory.authenticate(username, password)
+        except BadCredentialsError:
+            raise
+        except BaseException:
+            self._store.take_back_try(subject)
+            raise
+        self._store.forgive(subject)
+        self._forget_old(now)
+        token = secrets.token_urlsafe(32)
+        row = SessionRow(person.username, person.directory_id, person.display_name or person.username, now, now)
+        self._store.add_session(token, row)
+        flask.session.clear()
+        flask.session[PORTAL_KEY] = self._portal_id
+        login_user(_visitor(row, token))
+
+    def sign_out(self) -> None:
+        """End the session of this request, here and in every copy of its cookie."""
+        self._store.end_session(str(flask.session.get("_user_id", "")))
+        logout_user()
+        flask.session.clear()
+
+    def _load(self, token: str) -> Visitor | None:
+        """Return who holds `token`; None when the session has ended, is too old, or is another program's."""
+        if flask.session.get(PORTAL_KEY) != self._portal_id:
+            return None
+        row = self._find(token)
+        if row is None:
+            return None
+        now = self._clock()
+        idle, whole = now - row.seen_at, now - row.created_at
+        if idle >= IDLE_LIMIT or whole >= ABSOLUTE_LIMIT:
+            self._store.end_session(token)
+            return None
+        # A page that loads itself again is not a sign of its owner.
+        if idle >= SEEN_EVERY and flask.request.args.get("retry") != "auto":
+            self._store.touch_session(token, now)
+        return _visitor(row, token)
+
+    def _find(self, token: str) -> SessionRow | None:
+        """Return the session's row. A store that cannot be read fails the request once, not its error page too."""
+        if flask.g.get("store_failed"):
+            return None
+        try:
+            return self._store.find_session(token)
+        except sqlite3.Error:
+            flask.g.store_failed = True
+            raise
+
+    def _forget_old(self, now: datetime) -> None:
+        self._store.forget_old(
+            sessions_before=now - IDLE_LIMIT,
+            failures_before=now - timedelta(seconds=FORGET_AFTER_S),
+            cards_before=now - CARDS_LIMIT,
+        )
+
+
+def _subject(username: str) -> str:
+    """The key under which tries are counted: as a directory compares names. Names it is never asked about share one.
+
+    Addresses are not counted: a whole school may stand behind one, and so may our own reverse proxy.
+    """
+    return f"name:{username.strip().casefold()}" if is_plausible_username(username) else "name:"
+
+
+def _visitor(row: SessionRow, token: str) -> Visitor:
+    return Visitor(row.username, row.directory_id, row.display_name, token)

@@ -1,0 +1,130 @@
+"""One log line: who is charged what, and who never is."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from edge.squid_lines import LogFormat, Traffic, Unpaid, line_time_ms, name_from_url_code, read_line
+
+AT = 1_795_396_116_598
+
+
+def ours(
+    user: str = "alice", *, tag: str = "TCP_MISS/200", size: str = "5342", url: str = "http://h/x", hier: str = ""
+) -> bytes:
+    hier = hier or "HIER_DIRECT/127.0.0.2"
+    return f"1795396116.598     25 127.0.0.1 {tag} {size} 192 GET {url} {user} {hier} text/html".encode()
+
+
+def native(user: str = "alice", *, tag: str = "TCP_MISS/200", size: str = "5342", method: str = "GET") -> bytes:
+    return f"1795396116.598     25 127.0.0.1 {tag} {size} {method} http://h/x {user} HIER_DIRECT/1.2.3.4 -".encode()
+
+
+@pytest.mark.parametrize(
+    ("written", "user"),
+    [
+        ("alice", "alice"),
+        ("Alice", "alice"),
+        ("a%20b", "a b"),
+        ("a%20%20b", "a  b"),
+        ("DOMAIN%5Cuser", "domain\\user"),
+        ("jos%C3%A9", "josé"),
+        ("jos%E9", "josé"),
+        ("100%25", "100%"),
+        ("STRASSE", "strasse"),
+        ("user%40example.org", "user@example.org"),
+    ],
+)
+def test_names_in_our_format(written: str, user: str) -> None:
+    assert read_line(ours(written), LogFormat.TWINPURSE) == Traffic(user, 5342, AT)
+
+
+@pytest.mark.parametrize(
+    ("written", "user"),
+    [
+        ("alice", "alice"),
+        ("a b", "a b"),
+        ("a  b c", "a  b c"),
+        ("example\\\\user", "example\\user"),
+        ("jos%c3%a9", "josé"),
+        ("100%25", "100%"),
+        ("pct%2541", "pct%41"),
+        ("user@example.org", "user@example.org"),
+    ],
+)
+def test_names_in_squids_own_format(written: str, user: str) -> None:
+    assert read_line(native(written), LogFormat.SQUID) == Traffic(user, 5342, AT)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (ours("-"), Unpaid.ANONYMOUS),
+        (ours(tag="TCP_DENIED/403"), Unpaid.DENIED),
+        (ours("-", tag="TCP_DENIED/407"), Unpaid.DENIED),
+        (ours(tag="TCP_DENIED_REPLY/403"), Unpaid.DENIED),
+        (ours("-", tag="NONE_NONE/000", url="error:transaction-end-before-headers"), Unpaid.DENIED),
+        (ours(tag="NONE_NONE/503"), Unpaid.DENIED),
+        (ours(tag="TCP_MISS/502", hier="HIER_NONE/-"), Unpaid.OWN_ANSWER),
+        (ours(url="http://squid.test:3128/squid-internal-mgr/info", hier="HIER_NONE/-"), Unpaid.OWN_ANSWER),
+        (ours(size="0"), Unpaid.NO_BYTES),
+        (ours(size="-"), Unpaid.UNREADABLE),
+        (ours(size="-5"), Unpaid.UNREADABLE),
+        (ours(size="1" * 13), Unpaid.UNREADABLE),
+        (ours("%00alice"), Unpaid.UNREADABLE),
+        (ours("x" * 257), Unpaid.UNREADABLE),
+        (native(), Unpaid.UNREADABLE),
+        (b"", Unpaid.UNREADABLE),
+        (b"garbage", Unpaid.UNREADABLE),
+        (ours()[:60], Unpaid.UNREADABLE),
+    ],
+)
+def test_nobody_pays(line: bytes, why: Unpaid) -> None:
+    assert read_line(line, LogFormat.TWINPURSE) is why
+
+
+@pytest.mark.parametrize("tag", ["TCP_MEM_HIT/200", "TCP_HIT/200", "TCP_TUNNEL/200", "TCP_MISS_ABORTED/200"])
+def test_hits_tunnels_and_broken_off_replies_are_charged(tag: str) -> None:
+    hier = "HIER_NONE/-" if "HIT" in tag else ""
+    assert read_line(ours(tag=tag, hier=hier), LogFormat.TWINPURSE) == Traffic("alice", 5342, AT)
+
+
+def test_an_address_that_looks_like_the_cache_manager_is_charged_when_a_server_answered() -> None:
+    line = ours(url="http://big.example/squid-internal-mgr/film.mp4")
+    assert read_line(line, LogFormat.TWINPURSE) == Traffic("alice", 5342, AT)
+
+
+def test_spaces_in_an_address_do_not_move_the_user() -> None:
+    line = ours(url="http://h/a b bob HIER_DIRECT/6.6.6.6 text/html")
+    assert read_line(line, LogFormat.TWINPURSE) == Traffic("alice", 5342, AT)
+
+
+def test_a_method_of_digits_is_no_size() -> None:
+    assert read_line(native(method="5"), LogFormat.SQUID) == Traffic("alice", 5342, AT)
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_two_lines_in_one_never_charge_the_second_user_for_the_first(log_format: LogFormat) -> None:
+    first, second = (ours("a"), ours("b")) if log_format is LogFormat.TWINPURSE else (native("a"), native("b"))
+    for cut in range(1, len(first)):
+        assert read_line(first[:cut] + second, log_format) in (Unpaid.UNREADABLE, Unpaid.DENIED), first[:cut]
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_noise_never_raises(log_format: LogFormat) -> None:
+    dice = random.Random(7)  # noqa: S311 (the same dice each time)
+    for _ in range(3000):
+        line = bytearray(ours() if log_format is LogFormat.TWINPURSE else native())
+        for _ in range(dice.randrange(1, 6)):
+            line[dice.randrange(len(line))] = dice.choice(b" %\\/-.0\xff\x00aA1")
+        read_line(bytes(line), log_format)
+        name_from_url_code(bytes(dice.randrange(256) for _ in range(8)))
+
+
+def test_time_of_a_line() -> None:
+    assert line_time_ms(ours()) == AT
+    assert line_time_ms(b"1795396116,598 x") is None
+    assert line_time_ms(b"179539611.598 x") is None
+    assert line_time_ms(b"") is None
