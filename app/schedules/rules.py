@@ -7,18 +7,22 @@ schedule, so that neither change can make it happen twice or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import islice, takewhile
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
 
 WEEKDAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 GRACE: Final = timedelta(minutes=15)
 """With catch-up "none", a run is still made when the ticker comes this late; a restart takes less."""
+
+LAST_YEAR: Final = 2199
+"""A schedule's first and last day lie before 2200: later ones are slips of the hand, and dates end at 9999."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,32 @@ class Occurrence:
     def identity(self) -> str:
         """The local date-time as "YYYY-MM-DDTHH:MM"."""
         return self.local.strftime("%Y-%m-%dT%H:%M")
+
+
+@dataclass(frozen=True)
+class ClockChange:
+    """A zone's clock jumps on the local day `on`: forward by a positive `by`, back by a negative one."""
+
+    on: date
+    by: timedelta
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """One coming occurrence as people read it.
+
+    `at` is the instant on the zone's clock; `written` the local time in the schedule, another than `at` says where a
+    clock change skips it; `change` the first clock change since the occurrence before.
+    """
+
+    at: datetime
+    written: datetime
+    change: ClockChange | None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the written time does not exist on that day."""
+        return self.at.replace(tzinfo=None) != self.written
 
 
 def occurrences(recurrence: Recurrence, *, after: datetime) -> Iterator[Occurrence]:
@@ -81,25 +111,72 @@ def next_occurrences(recurrence: Recurrence, *, after: datetime, count: int) -> 
     return list(islice(occurrences(recurrence, after=after), count))
 
 
-def clock_change(recurrence: Recurrence, first: Occurrence, second: Occurrence) -> timedelta | None:
-    """Return how far the zone's clock moved between two occurrences, None when it did not."""
-    offsets = [at.due_at.astimezone(recurrence.zone).utcoffset() or timedelta() for at in (first, second)]
-    return offsets[1] - offsets[0] or None
+def upcoming(recurrence: Recurrence, *, after: datetime, count: int) -> list[Upcoming]:
+    """Return the next `count` occurrences as people read them, each with the clock change before it."""
+    found = next_occurrences(recurrence, after=after, count=count)
+    return [
+        Upcoming(
+            at=occurrence.due_at.astimezone(recurrence.zone),
+            written=occurrence.local,
+            change=clock_change(recurrence.zone, found[index - 1].due_at, occurrence.due_at) if index else None,
+        )
+        for index, occurrence in enumerate(found)
+    ]
+
+
+def clock_change(zone: ZoneInfo, first: datetime, second: datetime) -> ClockChange | None:
+    """Return a change of the zone's clock between two instants, None when it reads the same distance from UTC."""
+    before, after = (at.astimezone(zone).utcoffset() or timedelta() for at in (first, second))
+    if before == after:
+        return None
+    early, late = first, second
+    while late - early > timedelta(minutes=1):
+        middle = early + (late - early) / 2
+        if middle.astimezone(zone).utcoffset() == before:
+            early = middle
+        else:
+            late = middle
+    return ClockChange(on=late.astimezone(zone).date(), by=after - before)
+
+
+def zone_name(at: datetime) -> str:
+    """Return the name of the clock that an aware local time is on: "CEST", or "UTC+03" where a zone has no letters."""
+    name = at.tzname() or ""
+    return f"UTC{name}" if name[:1] in ("+", "-") else name
+
+
+def moment_in_words(at: datetime, now: datetime) -> str:
+    """Return an aware local time with its clock: "Monday 30 November 07:00 CET"; the year when it is another one."""
+    year = f" {at.year}" if at.year != now.astimezone(at.tzinfo).year else ""
+    return f"{at:%A} {at.day} {at:%B}{year} {at:%H:%M} {zone_name(at)}"
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Return the names of the zones that this machine knows, sorted."""
+    return tuple(sorted(available_timezones()))
 
 
 def when_in_words(recurrence: Recurrence) -> str:
     """Return the recurrence as people say it: "Every Monday at 07:00"."""
     clock = recurrence.time_of_day.strftime("%H:%M")
-    if recurrence.period == "daily":
+    if recurrence.period == "daily" or (recurrence.period == "weekly" and len(set(recurrence.weekdays)) == 7):
         days = "Every day"
     elif recurrence.period == "weekly":
-        names = [WEEKDAY_NAMES[day] for day in sorted(recurrence.weekdays)]
-        days = "Every " + (names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1])
+        days = "Every " + list_in_words([WEEKDAY_NAMES[day] for day in sorted(recurrence.weekdays)])
     elif recurrence.month_day == 31:
         days = "On the last day of every month"
     else:
-        days = f"On day {recurrence.month_day} of every month"
+        shorter = ", or its last day," if recurrence.month_day > 28 else ""
+        days = f"On day {recurrence.month_day} of every month{shorter}"
     return f"{days} at {clock}"
+
+
+def list_in_words(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence: "Monday, Tuesday and Friday"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _days(recurrence: Recurrence, first: date) -> Iterator[date]:

@@ -19,6 +19,8 @@ CHUNK = 1000
 STALE_AFTER = timedelta(seconds=15)
 """A running run whose last chunk is older than this lost its worker and is given to another."""
 
+ERROR_LENGTH_MAX = 500
+
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +51,7 @@ def credit_chunk(session: Session, *, run_id: int, now: datetime, chunk: int = C
             cursor=rows[-1][1] if rows else before,
             state="running" if len(rows) == chunk else "done",
             heartbeat_at=now,
+            error="",
             finished_at=None if len(rows) == chunk else now,
         )
         .returning(Run.id)
@@ -100,4 +103,14 @@ def note_asked(session: Session, *, run_ids: Sequence[int], now: datetime) -> No
     """Note that a worker was asked for these runs, so that they are not asked for again at every tick."""
     session.execute(
         update(Run).where(Run.id.in_(run_ids)).values(heartbeat_at=now).execution_options(synchronize_session=False)
+    )
+
+
+def note_error(session: Session, *, run_id: int, error: str) -> None:
+    """Keep what stopped a run, for its page; the run stays unfinished and is asked for again when it falls silent."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.state != "done")
+        .values(error=error[:ERROR_LENGTH_MAX])
+        .execution_options(synchronize_session=False)
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from zoneinfo import ZoneInfo, available_timezones
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, exists, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import InvalidInputError, NotFoundError, WrongStateError
@@ -18,35 +17,23 @@ from app.people import service as people
 from app.people.models import Membership
 from app.schedules import rules
 from app.schedules.models import Run, RunGroup, Schedule, ScheduleGroup
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What an administrator says of a schedule. Amounts in millionths; `weekdays`: Monday is 0."""
-
-    name: str
-    everyone: bool
-    groups: tuple[str, ...]
-    amount: int
-    top_up: str
-    cap: int | None
-    period: str
-    weekdays: tuple[int, ...]
-    month_day: int | None
-    time_of_day: str
-    time_zone: str
-    starts_on: date | None = None
-    ends_on: date | None = None
-    catch_up: str = "last"
+from app.schedules.terms import Terms, check, distinct_names
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would do now: how many people, how many get something, millionths in all, and who is at the cap."""
+    """What a run would do now. `total`, `taken` in millionths; with "reset" a purse may also lose what it has.
+
+    `people` are reached, `credited` of them gain or lose something, `lowered` of these lose, `taken` (>= 0) in all.
+    `empty` are the named groups that nobody is in: nobody has signed in from them yet, or the name is wrong.
+    """
 
     people: int
     credited: int
     total: int
+    lowered: int = 0
+    taken: int = 0
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,29 +56,31 @@ def create(session: Session, *, terms: Terms, now: datetime) -> Schedule:
 
 
 def edit(session: Session, *, schedule_id: int, version: int, terms: Terms, now: datetime) -> Schedule:
-    """Change a schedule from now on; runs that exist keep their terms.
+    """Change a schedule from now on. What has fallen due by `now` is run on the old terms, as are runs that exist.
 
     Raises InvalidInputError, NotFoundError, WrongStateError when somebody else changed it since `version` was shown.
     """
     _check(terms)
-    schedule = get(session, schedule_id=schedule_id)
+    schedule = _get_to_change(session, schedule_id)
     if schedule.version != version:
         raise WrongStateError("Somebody else has changed this schedule meanwhile. Look at it again before you save.")
+    _plan(session, schedule, now)
     _apply(session, schedule, terms, now)
     session.flush()
     return schedule
 
 
 def pause(session: Session, *, schedule_id: int, now: datetime) -> Schedule:
-    """Stop making runs until `resume`. Doing it again changes nothing."""
-    schedule = get(session, schedule_id=schedule_id)
+    """Stop making runs until `resume`; what has fallen due by `now` is still run. Doing it again changes nothing."""
+    schedule = _get_to_change(session, schedule_id)
+    _plan(session, schedule, now)
     schedule.paused_at = schedule.paused_at or now
     return schedule
 
 
 def resume(session: Session, *, schedule_id: int, now: datetime) -> Schedule:
     """Make runs again from now on; what fell due in the pause is passed over."""
-    schedule = get(session, schedule_id=schedule_id)
+    schedule = _get_to_change(session, schedule_id)
     if schedule.paused_at is not None:
         schedule.paused_at = None
         schedule.settled_until = now
@@ -99,8 +88,10 @@ def resume(session: Session, *, schedule_id: int, now: datetime) -> Schedule:
 
 
 def delete(session: Session, *, schedule_id: int, now: datetime) -> None:
-    """Take a schedule out of use. Its runs and what they credited stay in the books."""
-    get(session, schedule_id=schedule_id).deleted_at = now
+    """Take a schedule out of use. Its runs, those that have fallen due by `now` too, stay in the books."""
+    schedule = _get_to_change(session, schedule_id)
+    _plan(session, schedule, now)
+    schedule.deleted_at = now
 
 
 def get(session: Session, *, schedule_id: int) -> Schedule:
@@ -125,6 +116,33 @@ def list_runs(session: Session, *, schedule_id: int, limit: int = 12) -> list[Ru
     )
 
 
+def last_runs(session: Session) -> dict[int, Run]:
+    """Return the newest run of every schedule that has one, by the schedule's id."""
+    newest = func.row_number().over(partition_by=Run.schedule_id, order_by=(Run.due_at.desc(), Run.id.desc()))
+    ranked = select(Run.id, newest.label("place")).subquery()
+    query = select(Run).join(ranked, ranked.c.id == Run.id).where(ranked.c.place == 1)
+    return {run.schedule_id: run for run in session.scalars(query)}
+
+
+def sum_runs(session: Session, *, schedule_id: int) -> tuple[int, int]:
+    """Return how many runs a schedule has had, and what they credited in all, in millionths."""
+    query = select(func.count(), func.coalesce(func.sum(Run.total), 0)).where(Run.schedule_id == schedule_id)
+    count, total = session.execute(query).one()
+    return int(count), int(total)
+
+
+def count_people(session: Session) -> int:
+    """Return how many people "everyone" is now."""
+    return session.scalar(select(func.count()).select_from(accounts_of(everyone=True, group_ids=()).subquery())) or 0
+
+
+def count_reached(session: Session, *, run: Run) -> int:
+    """Return how many people a run reaches as groups are now, for its progress."""
+    group_ids = session.scalars(select(RunGroup.group_id).where(RunGroup.run_id == run.id)).all()
+    chosen = accounts_of(everyone=run.everyone, group_ids=group_ids).subquery()
+    return session.scalar(select(func.count()).select_from(chosen)) or 0
+
+
 def recurrence(schedule: Schedule | Terms) -> rules.Recurrence:
     """Return the "when" of a schedule."""
     weekdays = schedule.weekdays
@@ -142,32 +160,32 @@ def recurrence(schedule: Schedule | Terms) -> rules.Recurrence:
 def anything_due(session: Session, *, now: datetime) -> bool:
     """Whether `plan_due` would find something; reads only."""
     return any(
-        rules.missed(recurrence(schedule), after=schedule.settled_until, now=now) for schedule in _working(session)
+        rules.missed(recurrence(schedule), after=schedule.settled_until, now=now)
+        for schedule in session.scalars(_working_query())
     )
 
 
 def plan_due(session: Session, *, now: datetime) -> list[int]:
     """Make the runs that fell due by `now` and return their ids. Two callers make each run once: UNIQUE decides."""
     made = []
-    for schedule in _working(session):
-        overdue = rules.missed(recurrence(schedule), after=schedule.settled_until, now=now)
-        if overdue:
-            schedule.settled_until = now
-            for occurrence in rules.to_run(overdue, catch_up=schedule.catch_up, now=now):
-                made += _make_run(session, schedule, occurrence, now)
+    for schedule in session.scalars(_working_query().with_for_update()).all():
+        made += _plan(session, schedule, now)
     session.flush()
     return made
 
 
 def preview(session: Session, *, terms: Terms) -> Preview:
     """Say what one run would do with today's balances; nothing is changed."""
-    known = [people.find_group(session, name=name) for name in terms.groups]
-    chosen = accounts_of(everyone=terms.everyone, group_ids=[group.id for group in known if group is not None])
-    count, credited, total = 0, 0, 0
+    groups = {name: people.find_group(session, name=name) for name in distinct_names(terms.groups)}
+    chosen = accounts_of(everyone=terms.everyone, group_ids=[group.id for group in groups.values() if group])
+    count, credited, total, lowered, taken = 0, 0, 0, 0, 0
     for balance in session.scalars(select(Account.balance).where(Account.id.in_(chosen))):
         moved = ledger_rules.credit(balance=balance, amount=terms.amount, top_up=terms.top_up, cap=terms.cap)
         count, credited, total = count + 1, credited + bool(moved), total + moved
-    return Preview(count, credited, total)
+        lowered, taken = lowered + (moved < 0), taken - min(0, moved)
+    peopled = set(session.scalars(select(Membership.group_id).distinct()))
+    empty = tuple(name for name, group in groups.items() if group is None or group.id not in peopled)
+    return Preview(count, credited, total, lowered, taken, () if terms.everyone else empty)
 
 
 def next_credit(session: Session, *, user_id: int, balance: int, now: datetime) -> NextCredit | None:
@@ -175,14 +193,19 @@ def next_credit(session: Session, *, user_id: int, balance: int, now: datetime) 
 
     Its amount is what it would be with today's `balance` (millionths).
     """
-    groups = select(Membership.group_id).where(Membership.user_id == user_id)
-    reaches = exists().where(ScheduleGroup.schedule_id == Schedule.id, ScheduleGroup.group_id.in_(groups))
     found = []
-    for schedule in session.scalars(_working_query().where(or_(Schedule.everyone, reaches))):
+    for schedule in reaching(session, user_id=user_id):
         upcoming = rules.next_occurrences(recurrence(schedule), after=now, count=1)
         amount = ledger_rules.credit(balance=balance, amount=schedule.amount, top_up=schedule.top_up, cap=schedule.cap)
         found += [NextCredit(occurrence.due_at, amount, schedule.name) for occurrence in upcoming]
     return min(found, key=lambda credit: credit.at, default=None)
+
+
+def reaching(session: Session, *, user_id: int) -> list[Schedule]:
+    """Return the schedules at work that credit this user: everyone's, and those of the user's groups."""
+    groups = select(Membership.group_id).where(Membership.user_id == user_id)
+    reaches = exists().where(ScheduleGroup.schedule_id == Schedule.id, ScheduleGroup.group_id.in_(groups))
+    return list(session.scalars(_working_query().where(or_(Schedule.everyone, reaches))))
 
 
 def accounts_of(*, everyone: bool, group_ids: Sequence[int]) -> Select[int]:
@@ -197,8 +220,27 @@ def _working_query() -> Select[Schedule]:
     return select(Schedule).where(Schedule.deleted_at.is_(None), Schedule.paused_at.is_(None)).order_by(Schedule.id)
 
 
-def _working(session: Session) -> list[Schedule]:
-    return list(session.scalars(_working_query()))
+def _get_to_change(session: Session, schedule_id: int) -> Schedule:
+    """Return a schedule whose row is locked: who edits, pauses or plans it at the same time waits, and then sees it.
+
+    SQLite's dialect leaves FOR UPDATE out: its writer is alone anyway.
+    """
+    schedule = session.get(Schedule, schedule_id, with_for_update=True, populate_existing=True)
+    if schedule is None or schedule.deleted_at is not None:
+        raise NotFoundError("There is no such schedule.", schedule_id=schedule_id)
+    return schedule
+
+
+def _plan(session: Session, schedule: Schedule, now: datetime) -> list[int]:
+    """Make the runs of one schedule that fell due by `now`; none while it is paused."""
+    if schedule.paused_at is not None:
+        return []
+    overdue = rules.missed(recurrence(schedule), after=schedule.settled_until, now=now)
+    if not overdue:
+        return []
+    schedule.settled_until = now
+    due = rules.to_run(overdue, catch_up=schedule.catch_up, now=now)
+    return [run_id for occurrence in due for run_id in _make_run(session, schedule, occurrence, now)]
 
 
 def _make_run(session: Session, schedule: Schedule, occurrence: rules.Occurrence, now: datetime) -> list[int]:
@@ -225,7 +267,8 @@ def _make_run(session: Session, schedule: Schedule, occurrence: rules.Occurrence
 def _apply(session: Session, schedule: Schedule, terms: Terms, now: datetime) -> None:
     schedule.name = terms.name.strip()
     schedule.everyone = terms.everyone
-    schedule.groups = [] if terms.everyone else [people.group_named(session, name=name) for name in terms.groups]
+    names = [] if terms.everyone else distinct_names(terms.groups)
+    schedule.groups = [people.group_named(session, name=name) for name in names]
     schedule.amount = terms.amount
     schedule.top_up = terms.top_up
     schedule.cap = terms.cap if terms.top_up == "cap" else None
@@ -240,42 +283,6 @@ def _apply(session: Session, schedule: Schedule, terms: Terms, now: datetime) ->
     schedule.settled_until = now
     schedule.updated_at = now
     schedule.version = (schedule.version or 0) + 1
-
-
-def check(terms: Terms) -> dict[str, str]:
-    """Return field -> what is wrong with it, for every field; empty when all is well."""
-    problems = {}
-    if not terms.name.strip() or len(terms.name) > 80:
-        problems["name"] = "Give the schedule a name of at most 80 characters"
-    if not terms.everyone and not terms.groups:
-        problems["groups"] = "Choose at least one group, or everyone"
-    if terms.amount <= 0 and terms.top_up != "reset":
-        problems["amount"] = "The amount must be more than 0"
-    if terms.amount < 0:
-        problems["amount"] = "The amount must not be negative"
-    if terms.top_up == "cap" and (terms.cap is None or terms.cap <= 0):
-        problems["cap"] = "Say up to which balance it tops up"
-    if terms.period == "weekly" and not terms.weekdays:
-        problems["weekdays"] = "Choose at least one day of the week"
-    if terms.period == "monthly" and not 1 <= (terms.month_day or 0) <= 31:
-        problems["month_day"] = "Choose a day from 1 to 31"
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", terms.time_of_day):
-        problems["time_of_day"] = "Write the time as 07:00"
-    if terms.time_zone not in available_timezones():
-        problems["time_zone"] = "Choose a time zone such as Europe/Berlin"
-    if terms.starts_on and terms.ends_on and terms.ends_on < terms.starts_on:
-        problems["ends_on"] = "The last day must be on or after the first day"
-    for field, allowed in _CHOICES.items():
-        if getattr(terms, field) not in allowed:
-            problems[field] = "Choose one of the list"
-    return problems
-
-
-_CHOICES = {
-    "top_up": ("add", "cap", "reset"),
-    "period": ("daily", "weekly", "monthly"),
-    "catch_up": ("all", "last", "none"),
-}
 
 
 def _check(terms: Terms) -> None:

@@ -1,0 +1,137 @@
+"""The form of a schedule: what is typed becomes terms, and what is wrong with it stands at its field."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, RadioField, SelectMultipleField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.widgets import CheckboxInput
+
+from app.money import Unit, parse_amount, plain
+from app.schedules import rules
+from app.schedules.models import Schedule
+from app.schedules.terms import Terms, check
+
+REACH = [SelectChoice("groups", "People in these groups"), SelectChoice("everyone", "Everyone")]
+TOP_UP = [
+    SelectChoice("add", "Add it to the balance"),
+    SelectChoice("cap", "Add it, but never above a cap"),
+    SelectChoice("reset", "Set the balance to it, whatever was left"),
+]
+PERIOD = [
+    SelectChoice("daily", "Every day"),
+    SelectChoice("weekly", "Every week"),
+    SelectChoice("monthly", "Every month"),
+]
+CATCH_UP = [
+    SelectChoice("last", "Run once when it is back"),
+    SelectChoice("all", "Run each time that was missed"),
+    SelectChoice("none", "Skip what is more than 15 minutes late"),
+]
+WEEKDAYS = [SelectChoice(str(number), name) for number, name in enumerate(rules.WEEKDAY_NAMES)]
+BAD_DATE = "Write the day as 2027-03-01"
+
+
+class ScheduleForm(FlaskForm):
+    """What an administrator fills in. The words for what is wrong are those of the terms: every door says the same."""
+
+    name = StringField("Name")
+    reach = RadioField("Who", choices=REACH, validate_choice=False, default="groups")
+    groups = SelectMultipleField("Groups", validate_choice=False, option_widget=CheckboxInput())
+    other_groups = StringField("Other groups")
+    amount = StringField("Credit each time")
+    top_up = RadioField("How it tops up", choices=TOP_UP, validate_choice=False, default="add")
+    cap = StringField("Cap")
+    period = RadioField("Repeats", choices=PERIOD, validate_choice=False, default="weekly")
+    weekdays = SelectMultipleField(
+        "On these days", choices=WEEKDAYS, validate_choice=False, default=["0"], option_widget=CheckboxInput()
+    )
+    month_day = StringField("Day of the month", default="1")
+    time_of_day = StringField("At", default="07:00")
+    time_zone = StringField("Time zone")
+    starts_on = StringField("First day")
+    ends_on = StringField("Last day")
+    catch_up = RadioField("If the server was off", choices=CATCH_UP, validate_choice=False, default="last")
+    version = HiddenField()
+
+    def read(self, unit: Unit) -> tuple[Terms, dict[str, str]]:
+        """Return the terms and, by field, what is wrong with them; the terms count only where nothing is."""
+        wrong: dict[str, str] = {}
+        everyone, top_up = self.reach.data == "everyone", _text(self.top_up)
+        terms = Terms(
+            name=_text(self.name),
+            everyone=everyone,
+            groups=() if everyone else self._group_names(),
+            amount=_amount(self.amount, unit, wrong) or 0,
+            top_up=top_up,
+            cap=_amount(self.cap, unit, wrong) if top_up == "cap" and _text(self.cap) else None,
+            period=_text(self.period),
+            weekdays=tuple(int(day) for day in self.weekdays.data or () if re.fullmatch("[0-6]", day)),
+            month_day=int(_text(self.month_day)) if re.fullmatch("[0-9]{1,2}", _text(self.month_day)) else None,
+            time_of_day=_text(self.time_of_day),
+            time_zone=_text(self.time_zone),
+            starts_on=_date(self.starts_on, wrong),
+            ends_on=_date(self.ends_on, wrong),
+            catch_up=_text(self.catch_up),
+        )
+        return terms, check(terms) | wrong
+
+    def show(self, problems: dict[str, str]) -> None:
+        """Put each problem at its field."""
+        for name, problem in problems.items():
+            self[name].errors = [problem]
+
+    @property
+    def shown_version(self) -> int:
+        """The version of the schedule that the form was filled from; 0, which none has, when it was tampered with."""
+        return int(self.version.data) if re.fullmatch("[0-9]{1,9}", self.version.data or "") else 0
+
+    def _group_names(self) -> tuple[str, ...]:
+        typed = [name.strip() for name in _text(self.other_groups).split(",")]
+        return (*(self.groups.data or ()), *(name for name in typed if name))
+
+
+def values_of(schedule: Schedule, unit: Unit) -> dict[str, Any]:
+    """Return what the form shows of a schedule."""
+    return {
+        "name": schedule.name,
+        "reach": "everyone" if schedule.everyone else "groups",
+        "groups": [group.name for group in schedule.groups],
+        "amount": plain(schedule.amount, unit.decimals),
+        "top_up": schedule.top_up,
+        "cap": "" if schedule.cap is None else plain(schedule.cap, unit.decimals),
+        "period": schedule.period,
+        "weekdays": list(schedule.weekdays),
+        "month_day": str(schedule.month_day or 1),
+        "time_of_day": schedule.time_of_day,
+        "time_zone": schedule.time_zone,
+        "starts_on": schedule.starts_on.isoformat() if schedule.starts_on else "",
+        "ends_on": schedule.ends_on.isoformat() if schedule.ends_on else "",
+        "catch_up": schedule.catch_up,
+        "version": str(schedule.version),
+    }
+
+
+def _text(field: Any) -> str:
+    return str(field.data or "").strip()
+
+
+def _amount(field: Any, unit: Unit, wrong: dict[str, str]) -> int | None:
+    text = _text(field)
+    try:
+        return parse_amount(text.removeprefix(unit.symbol).removesuffix(unit.symbol))
+    except ValueError as exc:
+        wrong[field.name] = str(exc)
+        return None
+
+
+def _date(field: Any, wrong: dict[str, str]) -> date | None:
+    try:
+        return date.fromisoformat(_text(field)) if _text(field) else None
+    except ValueError:
+        wrong[field.name] = BAD_DATE
+        return None

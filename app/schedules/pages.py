@@ -1,0 +1,230 @@
+"""The administrators' pages of schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import flask
+from flask import Blueprint, request
+from werkzeug.wrappers import Response
+from wtforms.fields.choices import SelectChoice
+
+from app import clock
+from app.api.access import admin
+from app.db import reading, writing
+from app.errors import WrongStateError
+from app.people import service as people
+from app.schedules import rules, service
+from app.schedules.forms import ScheduleForm, values_of
+from app.schedules.models import Run, Schedule
+from app.schedules.terms import Terms
+from app.settings import settings_of_app
+
+blueprint = Blueprint("schedules", __name__, url_prefix="/admin/schedules")
+
+BY_ID = "/<int(max=9223372036854775807):schedule_id>"  # what a column holds: a larger one is just not found
+PREVIEW_RUNS = 5
+WHEN_FIELDS = {"period", "weekdays", "month_day", "time_of_day", "time_zone"}
+WHAT_FIELDS = {"groups", "amount", "top_up", "cap"}
+
+Page = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A schedule in the list. `state`: "active", "paused" or "ended" (no run will follow)."""
+
+    schedule: Schedule
+    when: str
+    next_run: rules.Upcoming | None
+    state: str
+    last_run: Run | None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What stands beside the form. A part that the fields do not yield yet is None; `left_out` days are not in it."""
+
+    terms: Terms
+    when: str | None
+    runs: list[rules.Upcoming]
+    dry: service.Preview | None
+    left_out: bool
+
+
+@blueprint.get("")
+@admin
+def list_schedules() -> str:
+    """List all schedules."""
+    session, now = reading(), clock.now()
+    last = service.last_runs(session)
+    rows = [_row(schedule, last.get(schedule.id), now) for schedule in service.list_all(session)]
+    return flask.render_template("schedules/list.html", rows=rows, zone_name=rules.zone_name, who=_who)
+
+
+@blueprint.get("/new")
+@admin
+def show_new() -> str:
+    """Show the empty form."""
+    form = ScheduleForm(data={"time_zone": settings_of_app().config.time_zone})
+    return _form_page(form, None)
+
+
+@blueprint.post("/new")
+@admin
+def create() -> Page | Response:
+    """Keep a new schedule, or show the form again with a preview or with what is wrong."""
+    form = ScheduleForm()
+    terms, problems = form.read(settings_of_app().unit)
+    if problems or "preview" in request.form:
+        form.show(problems)
+        return _form_page(form, None), 422 if problems else 200
+    schedule = writing(lambda session: service.create(session, terms=terms, now=clock.now()))
+    flask.flash(f"Schedule saved. {_what_follows(schedule)}", "ok")
+    return flask.redirect(flask.url_for(".list_schedules"), 303)
+
+
+@blueprint.get(BY_ID)
+@admin
+def show(schedule_id: int) -> str:
+    """Show a schedule in its form, with its runs."""
+    schedule = service.get(reading(), schedule_id=schedule_id)
+    return _form_page(ScheduleForm(data=values_of(schedule, settings_of_app().unit)), schedule)
+
+
+@blueprint.post(BY_ID)
+@admin
+def edit(schedule_id: int) -> Page | Response:
+    """Change a schedule, or show the form again with a preview, with what is wrong, or because it has changed."""
+    schedule = service.get(reading(), schedule_id=schedule_id)
+    form = ScheduleForm()
+    terms, problems = form.read(settings_of_app().unit)
+    if problems or "preview" in request.form:
+        form.show(problems)
+        return _form_page(form, schedule), 422 if problems else 200
+    version = form.shown_version
+    try:
+        changed = writing(
+            lambda session: service.edit(
+                session, schedule_id=schedule_id, version=version, terms=terms, now=clock.now()
+            )
+        )
+    except WrongStateError as exc:
+        schedule = service.get(reading(), schedule_id=schedule_id)
+        return _form_page(form, schedule, conflict=exc.message), 409
+    flask.flash(f"Schedule saved. {_what_follows(changed)}", "ok")
+    return flask.redirect(flask.url_for(".list_schedules"), 303)
+
+
+@blueprint.post(BY_ID + "/pause")
+@admin
+def pause(schedule_id: int) -> Response:
+    """Stop making runs."""
+    schedule = writing(lambda session: service.pause(session, schedule_id=schedule_id, now=clock.now()))
+    flask.flash(f"“{schedule.name}” is paused. It credits nobody until you resume it.", "ok")
+    return _back_to(schedule_id)
+
+
+@blueprint.post(BY_ID + "/resume")
+@admin
+def resume(schedule_id: int) -> Response:
+    """Make runs again."""
+    schedule = writing(lambda session: service.resume(session, schedule_id=schedule_id, now=clock.now()))
+    flask.flash(f"“{schedule.name}” runs again. {_what_follows(schedule)}", "ok")
+    return _back_to(schedule_id)
+
+
+@blueprint.get(BY_ID + "/delete")
+@admin
+def show_delete(schedule_id: int) -> str:
+    """Ask whether to delete a schedule, and say what stays."""
+    session = reading()
+    schedule = service.get(session, schedule_id=schedule_id)
+    count, total = service.sum_runs(session, schedule_id=schedule_id)
+    row = _row(schedule, None, clock.now())
+    coming = rules.moment_in_words(row.next_run.at, clock.now()) if row.next_run and row.state == "active" else ""
+    return flask.render_template("schedules/delete.html", row=row, coming=coming, count=count, total=total)
+
+
+@blueprint.post(BY_ID + "/delete")
+@admin
+def delete(schedule_id: int) -> Response:
+    """Take a schedule out of use."""
+    name = service.get(reading(), schedule_id=schedule_id).name
+    writing(lambda session: service.delete(session, schedule_id=schedule_id, now=clock.now()))
+    flask.flash(f"“{name}” is deleted. What it credited stays.", "ok")
+    return flask.redirect(flask.url_for(".list_schedules"), 303)
+
+
+def _form_page(form: ScheduleForm, schedule: Schedule | None, *, conflict: str = "") -> str:
+    settings, session = settings_of_app(), reading()
+    known = people.list_groups(session)
+    form.groups.choices = [SelectChoice(group.name, f"{group.name} ({_people(count)})") for group, count in known]
+    terms, problems = form.read(settings.unit)
+    context: dict[str, Any] = {}
+    if schedule is not None:
+        runs = service.list_runs(session, schedule_id=schedule.id)
+        reached = {run.id: service.count_reached(session, run=run) for run in runs if run.state != "done"}
+        context = {"row": _row(schedule, None, clock.now()), "runs": runs, "reached": reached}
+        context["zone"] = service.recurrence(schedule).zone
+    return flask.render_template(
+        "schedules/form.html",
+        form=form,
+        schedule=schedule,
+        conflict=conflict,
+        card=_card(terms, problems, clock.now()),
+        everyone=_people(service.count_people(session)),
+        zones=rules.zone_names(),
+        zone_name=rules.zone_name,
+        who=_who,
+        **context,
+    )
+
+
+def _card(terms: Terms, problems: dict[str, str], now: datetime) -> Card:
+    """Preview what the fields yield; a first or last day that is wrong is left out until it is corrected."""
+    left_out = bool({"starts_on", "ends_on"} & problems.keys())
+    if "starts_on" in problems:
+        terms = replace(terms, starts_on=None)
+    if "ends_on" in problems:
+        terms = replace(terms, ends_on=None)
+    when, runs, dry = None, [], None
+    if not WHEN_FIELDS & problems.keys():
+        recurrence = service.recurrence(terms)
+        when = rules.when_in_words(recurrence)
+        runs = rules.upcoming(recurrence, after=now, count=PREVIEW_RUNS)
+    if not WHAT_FIELDS & problems.keys():
+        dry = service.preview(reading(), terms=terms)
+    return Card(terms, when, runs, dry, left_out)
+
+
+def _row(schedule: Schedule, last_run: Run | None, now: datetime) -> Row:
+    recurrence = service.recurrence(schedule)
+    coming = rules.upcoming(recurrence, after=now, count=1)
+    state = "paused" if schedule.paused_at else "active" if coming else "ended"
+    return Row(schedule, rules.when_in_words(recurrence), coming[0] if coming else None, state, last_run)
+
+
+def _who(schedule: Schedule | Terms) -> str:
+    if schedule.everyone:
+        return "everyone"
+    return rules.list_in_words([group if isinstance(group, str) else group.name for group in schedule.groups])
+
+
+def _what_follows(schedule: Schedule) -> str:
+    if schedule.paused_at is not None:
+        return "It is paused."
+    coming = rules.upcoming(service.recurrence(schedule), after=clock.now(), count=1)
+    if not coming:
+        return "No run follows: its last day is past."
+    return f"Next run: {rules.moment_in_words(coming[0].at, clock.now())}."
+
+
+def _people(count: int) -> str:
+    return f"{count:,} {'person' if count == 1 else 'people'}"
+
+
+def _back_to(schedule_id: int) -> Response:
+    return flask.redirect(flask.url_for(".show", schedule_id=schedule_id), 303)
