@@ -21,13 +21,13 @@ from app.api.models import MachineToken
 from app.check import check_folder
 from app.db import reading, writing
 from app.error_map import exit_code
-from app.errors import SettingsError, TwinpurseError
+from app.errors import SettingsError, TwinpurseError, WrongStateError
 from app.factory import MIGRATIONS, create_app
 from app.folder import Plan, make_folder, make_portal_folder, write_secret
 from app.jobs import worker
 from app.ledger import tasks as ledger_tasks
 from app.ledger.verify import verify as verify_books
-from app.settings import CONFIG_FILE, SECRETS_DIR, Settings
+from app.settings import CONFIG_FILE, SECRETS_DIR, Settings, is_loopback
 from portal import settings as portal_settings
 
 CHARGES = ("print", "internet")
@@ -43,13 +43,16 @@ def main() -> None:
         sys.exit(exc.exit_code)
     except click.Abort:
         sys.exit(130)
-    except SettingsError as exc:
+    except (SettingsError, portal_settings.PortalSettingsError) as exc:
         for problem in exc.problems:
             click.echo(f"{exc.folder}: {problem}", err=True)
         sys.exit(2)
     except TwinpurseError as exc:
         click.echo(f"twinpurse: {exc.message}", err=True)
         sys.exit(exit_code(exc))
+    except OSError as exc:
+        click.echo(f"twinpurse: {exc}", err=True)
+        sys.exit(1)
 
 
 @click.group()
@@ -111,8 +114,12 @@ def upgrade(folder: Path) -> None:
 @click.option("--threads", default=4, show_default=True, help="Requests served at the same time.")
 def serve(folder: Path, host: str, port: int, threads: int) -> None:
     """Serve the instance or portal in FOLDER with granian."""
-    if not (folder / portal_settings.CONFIG_FILE).exists():
-        _refuse_unless_ready(folder, host)
+    if (folder / portal_settings.CONFIG_FILE).exists():
+        _refuse_demo(portal_settings.Settings.load(folder).demo, host)
+    else:
+        settings = Settings.load(folder)
+        _refuse_demo(settings.config.demo, host)
+        _ready_app(settings)
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
     command += ["--workers", "1", "--blocking-threads", str(threads), "--no-ws", "--log-level", "warning", "wsgi:app"]
     root = str(Path(__file__).resolve().parent.parent)
@@ -126,7 +133,7 @@ def serve(folder: Path, host: str, port: int, threads: int) -> None:
 @click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
 def work(folder: Path, burst: bool) -> None:
     """Do the jobs of the instance in FOLDER (needs redis_url), and tick, until stopped."""
-    app = _app(folder)
+    app = _ready_app(Settings.load(folder))
     if app.extensions["twinpurse.jobs"].own_worker:
         raise click.ClickException("without redis_url the worker lives inside the instance: nothing to do here")
     worker.serve(app, burst=burst)
@@ -139,7 +146,7 @@ cli.add_command(work, "worker")
 @click.argument("folder", type=Folder)
 def verify(folder: Path) -> None:
     """Recompute the books of FOLDER and name every difference; exit code 1 when there is one."""
-    app = _app(folder)
+    app = _ready_app(Settings.load(folder))
     settings: Settings = app.extensions["twinpurse.settings"]
     with app.app_context():
         report = verify_books(reading())
@@ -159,6 +166,8 @@ def verify(folder: Path) -> None:
 def pair(portal: Path, folder: Path) -> None:
     """Give the portal in PORTAL and the instance in FOLDER one shared key."""
     instance_id = Settings.load(folder).config.id
+    if not (portal / portal_settings.CONFIG_FILE).exists():
+        raise click.ClickException(f"{portal} is no portal: it has no {portal_settings.CONFIG_FILE}")
     key = secrets.token_urlsafe(48)
     ends = (portal / SECRETS_DIR / f"instance-{instance_id}.key", folder / SECRETS_DIR / "portal.key")
     for end in ends:
@@ -180,7 +189,7 @@ def in_app(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def run(folder: Path, **options: Any) -> Any:
-        with _app(folder).app_context():
+        with _ready_app(Settings.load(folder)).app_context():
             return command(**options)
 
     return click.argument("folder", type=Folder)(run)
@@ -205,8 +214,8 @@ def list_tokens() -> None:
 
 
 @token.command("revoke")
-@click.argument("token_id", type=int)
 @in_app
+@click.argument("token_id", type=int)
 def revoke_token(token_id: int) -> None:
     """Make a token useless."""
     writing(lambda session: tokens.revoke_machine_token(session, token_id=token_id, now=clock.now()))
@@ -217,12 +226,16 @@ def _app(folder: Path) -> Flask:
     return create_app(Settings.load(folder))
 
 
-def _refuse_unless_ready(folder: Path, host: str) -> None:
-    settings = Settings.load(folder)
-    if settings.config.demo and host not in ("127.0.0.1", "localhost"):
+def _refuse_demo(demo: bool, host: str) -> None:
+    if demo and not is_loopback(host):
         raise click.ClickException("a demo is served on 127.0.0.1 only")
+
+
+def _ready_app(settings: Settings) -> Flask:
+    """Return the instance. Raises WrongStateError while its database is away, or was not upgraded."""
     app = create_app(settings)
     with app.app_context():
         problem = health.database_problem()
     if problem:
-        raise click.ClickException(f"{problem}: twinpurse upgrade {folder}")
+        raise WrongStateError(f"{problem}: twinpurse upgrade {settings.folder}")
+    return app

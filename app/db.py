@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import psycopg
 from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -23,6 +26,8 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 15
 ATTEMPTS_MAX = 8
+GIVE_UP_AFTER_S = 20
+"""No new try is begun after this: whoever waits for an answer has long gone."""
 
 BigInt = BigInteger().with_variant(Integer, "sqlite")
 """64 bits on both databases; SQLite makes row ids by itself only for a column called INTEGER."""
@@ -101,6 +106,7 @@ def writing(work: Callable[[Session], T]) -> T:
     same unique key (PostgreSQL manual, 13.5: 40001, 40P01, in some cases 23505): `work` must have no effect outside
     the session. Raises UnavailableError when the database stays busy or away.
     """
+    started = time.monotonic()
     for attempt in range(1, ATTEMPTS_MAX + 1):
         session = Session(_writer(), expire_on_commit=False)
         try:
@@ -110,8 +116,8 @@ def writing(work: Callable[[Session], T]) -> T:
             session.rollback()
             if not _may_succeed_again(exc):
                 raise
-            if attempt == ATTEMPTS_MAX:
-                raise UnavailableError("The database is busy; nothing was changed. Try again.") from exc
+            if attempt == ATTEMPTS_MAX or time.monotonic() - started > GIVE_UP_AFTER_S:
+                raise UnavailableError("The database is busy or away; nothing was changed. Try again.") from exc
             time.sleep(0.01 * 2**attempt)
         except BaseException:
             session.rollback()
@@ -137,7 +143,9 @@ def _may_succeed_again(exc: DBAPIError) -> bool:
         return True
     state = getattr(exc.orig, "sqlstate", None)
     if state is not None:
-        return state in ("40001", "40P01", "23505", "55P03")
+        return state in ("40001", "40P01", "23505", "55P03") or state.startswith(("08", "57P"))
+    if isinstance(exc.orig, psycopg.OperationalError):
+        return True  # without a state: no server answered
     text = str(exc.orig)
     return "locked" in text or "busy" in text or "UNIQUE constraint failed" in text
 
@@ -145,6 +153,12 @@ def _may_succeed_again(exc: DBAPIError) -> bool:
 def _prepare_sqlite(engine: Engine) -> None:
     """Take transactions into our own hands: sqlite3's legacy mode opens none for a SELECT, and a deferred BEGIN loses
     writers to "database is locked" when it is upgraded. FULL keeps what was acknowledged through a power cut."""
+
+    @event.listens_for(engine, "do_connect")
+    def _make_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
+        # Who printed what is nobody else's business. The journal and its index get the mode of this file.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:

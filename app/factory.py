@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from app import db
+from app import db, health_pages
 from app.api import access
 from app.api import models as _api_models
 from app.internet import api as internet_api
@@ -18,6 +18,7 @@ from app.internet import models as _internet_models
 from app.jobs import models as _jobs_models
 from app.jobs import queue, ticker, worker
 from app.ledger import models as _ledger_models
+from app.people import admin_pages as people_admin_pages
 from app.people import pages as people_pages
 from app.people.sessions import login_manager
 from app.printing import api as printing_api
@@ -61,8 +62,9 @@ def create_app(settings: Settings, *, directory: Directory | None = None) -> Fla
     csrf = CSRFProtect(app)
     app.before_request(access.guard)
     frame.init_app(app)
-    for blueprint in (people_pages.blueprint, purse_pages.blueprint, schedules_pages.blueprint):
-        app.register_blueprint(blueprint)
+    pages = (people_pages, purse_pages, schedules_pages, people_admin_pages, health_pages)
+    for room in pages:
+        app.register_blueprint(room.blueprint)
     apis = [purse_api.blueprint]
     apis += [printing_api.blueprint] if settings.charges_print else []
     apis += [internet_api.blueprint] if settings.charges_internet else []

@@ -177,8 +177,11 @@ def _list(values: tuple[str, ...]) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a TOML basic string; JSON's escapes are a subset of TOML's."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a TOML basic string; JSON's escapes are a subset of TOML's, but TOML wants DEL escaped too.
+
+    A "#" behind two spaces would look like the template's own comments.
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f").replace("  #", "  \\u0023")
 
 
 def _bool(value: bool) -> str:

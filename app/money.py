@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 MICRO: Final = 1_000_000
@@ -13,6 +12,7 @@ MICRO: Final = 1_000_000
 AMOUNT_MAX: Final = 1_000_000_000 * MICRO
 """The largest amount that a form, a setting or a message may name: far under the database's 2**63."""
 
+PLACES_MAX: Final = 6
 CHANGE_PLACES: Final = 4
 MINUS: Final = "\N{MINUS SIGN}"
 
@@ -73,13 +73,15 @@ def parse_amount(text: str) -> int:
     cleaned = text.strip()
     if not re.fullmatch(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)", cleaned):
         raise ValueError("Write the amount in figures, such as 2.00")
-    value = Decimal(cleaned)
-    micro = value * MICRO
-    if micro != micro.to_integral_value(ROUND_FLOOR):
+    whole, _, fraction = cleaned.removeprefix("-").partition(".")
+    whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
+    if len(fraction) > PLACES_MAX:
         raise ValueError("Use at most six figures after the point")
-    if abs(micro) > AMOUNT_MAX:
+    # A length first: Python refuses to read figures without end (sys.int_info), with words for programmers.
+    micro = AMOUNT_MAX + 1 if len(whole) > len(str(AMOUNT_MAX)) else int(whole + fraction.ljust(PLACES_MAX, "0"))
+    if micro > AMOUNT_MAX:
         raise ValueError("The amount is too large")
-    return int(micro)
+    return -micro if cleaned.startswith("-") else micro
 
 
 def plain(amount: int, decimals: int = 2) -> str:

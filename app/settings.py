@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import stat
 import tomllib
 from pathlib import Path
@@ -10,15 +11,26 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import current_app
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from app.errors import SettingsError
-from app.money import Unit, parse_amount
+from app.money import MICRO, Unit, parse_amount
 from directory.settings import DirectorySettings
 
 CONFIG_FILE = "config.toml"
 SECRETS_DIR = "secrets"
 SECRET_BYTES_MIN = 32
+PRICE_MAX = 1_000_000 * MICRO
+"""The highest price of a page or a MB: the price of a million pages still fits into the database's 64 bits."""
 
 
 def _amount(value: object) -> int:
@@ -38,12 +50,44 @@ def _zone(name: str) -> str:
 
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    _ = parts.port  # raises ValueError for a port that cannot be
+    foreign = parts.query or parts.fragment or parts.username is not None
+    if parts.scheme not in ("http", "https") or not parts.hostname or foreign:
         raise ValueError("must be an address such as https://print.example.org")
     return url.rstrip("/")
 
 
+def _price(amount: int) -> int:
+    if amount > PRICE_MAX:
+        raise ValueError(f"must not be more than {PRICE_MAX // MICRO:,}")
+    return amount
+
+
+def _each_once(charges: list[str]) -> list[str]:
+    if len(set(charges)) != len(charges):
+        raise ValueError("names the same thing twice")
+    return charges
+
+
+def _beginning_with(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        if url and not url.startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(schemes)}, or be empty")
+        return url
+
+    return AfterValidator(check)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether `host` (a name or an address) can only be this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
 Amount = Annotated[int, BeforeValidator(_amount)]
+Price = Annotated[int, BeforeValidator(_amount), AfterValidator(_price)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(lambda url: _http_url(url) if url else "")]
 
@@ -65,13 +109,13 @@ class UnitSection(Section):
 class PrintSection(Section):
     """The price of printing, in the instance's unit."""
 
-    price_per_page: Amount = 50_000
+    price_per_page: Price = 50_000
 
 
 class InternetSection(Section):
     """The price of using the Internet, in the instance's unit per 1,000,000 bytes."""
 
-    price_per_mb: Amount = 10_000
+    price_per_mb: Price = 10_000
 
 
 class Config(Section):
@@ -80,32 +124,29 @@ class Config(Section):
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
     name: str = Field(min_length=1, max_length=40)
     organisation: str = Field(default="", max_length=80)
-    charges: list[Literal["print", "internet"]] = Field(min_length=1)
+    charges: Annotated[list[Literal["print", "internet"]], Field(min_length=1), AfterValidator(_each_once)]
     mode: Literal["enforce", "monitor"] = "enforce"
     look: Literal["", "print", "net", "portal"] = ""
     public_url: HttpUrl
     portal_url: OptionalHttpUrl = ""
     time_zone: Annotated[str, AfterValidator(_zone)]
     low_balance: Amount = 1_000_000
-    database_url: str = ""
-    redis_url: str = ""
+    database_url: Annotated[str, _beginning_with("sqlite:///", "postgresql+psycopg://")] = ""
+    redis_url: Annotated[str, _beginning_with("redis://", "rediss://", "unix://")] = ""
     demo: bool = False
     unit: UnitSection = UnitSection()
     directory: DirectorySettings
     print: PrintSection = PrintSection()
     internet: InternetSection = InternetSection()
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Config:
-        if len(set(self.charges)) != len(self.charges):
-            raise ValueError("charges names the same thing twice")
-        if self.database_url and not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("database_url must begin with postgresql+psycopg:// or sqlite:///, or be empty")
-        if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("redis_url must begin with redis://, rediss:// or unix://, or be empty")
-        if self.demo and urlsplit(self.public_url).hostname not in ("127.0.0.1", "localhost"):
+    @field_validator("demo")
+    @classmethod
+    def _demo_stays_here(cls, demo: bool, info: ValidationInfo) -> bool:
+        # Beside the other fields' checks, not after them: all problems are told at once.
+        address = info.data.get("public_url")
+        if demo and address is not None and not is_loopback(urlsplit(address).hostname):
             raise ValueError("a demo serves 127.0.0.1 only: correct public_url, or set demo = false")
-        return self
+        return demo
 
 
 class Settings:
@@ -130,6 +171,8 @@ class Settings:
         if secret_key and len(secret_key) < SECRET_BYTES_MIN:
             problems.append(f"{SECRETS_DIR}/secret.key is shorter than {SECRET_BYTES_MIN} characters")
         directory_password = read_secret(root, "directory.password", problems, required=False)
+        if config is not None:
+            problems += _directory_problems(config.directory, directory_password)
         portal_key = read_secret(root, "portal.key", problems, required=False)
         if portal_key and (len(portal_key) < SECRET_BYTES_MIN or portal_key == secret_key):
             problems.append(f"{SECRETS_DIR}/portal.key must be its own, of at least {SECRET_BYTES_MIN} characters")
@@ -179,13 +222,30 @@ def read_secret(root: Path, name: str, problems: list[str], *, required: bool = 
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             problems.append(f"{SECRETS_DIR}/{name} can be read by others: chmod 600 {path}")
-        return path.read_text().strip()
+        return path.read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        problems.append(f"{SECRETS_DIR}/{name} cannot be read: it is not text")
     except FileNotFoundError:
         if required:
             problems.append(f"{SECRETS_DIR}/{name} is missing: twinpurse init {root} makes it")
     except OSError as exc:
         problems.append(f"{SECRETS_DIR}/{name} cannot be read: {exc.strerror}")
     return ""
+
+
+def _directory_problems(directory: DirectorySettings, password: str) -> list[str]:
+    """Return what would only come up when the directory is first asked."""
+    found = []
+    if directory.bind_dn and not password:
+        found.append(f"directory.bind_dn: its password is missing, put it into {SECRETS_DIR}/directory.password")
+    if password and not directory.bind_dn:
+        found.append(f"directory.bind_dn: is empty, but there is a password in {SECRETS_DIR}/directory.password")
+    if directory.ca_file:
+        try:
+            Path(directory.ca_file).read_bytes()
+        except OSError as exc:
+            found.append(f"directory.ca_file: {directory.ca_file} cannot be read: {exc.strerror}")
+    return found
 
 
 def _read_config(root: Path, problems: list[str]) -> Config | None:

@@ -27,6 +27,7 @@ class PortalSettingsError(Exception):
 
     def __init__(self, folder: Path, problems: list[str]) -> None:
         super().__init__("\n".join([f"{folder} is not in order:", *problems]))
+        self.folder = folder
         self.problems = problems
 
 
@@ -119,6 +120,7 @@ class Settings:
     directory: DirectorySettings
     directory_password: str
     secret_key: str
+    demo: bool
     instances: tuple[Instance, ...]
 
     @property
@@ -152,6 +154,7 @@ class Settings:
             directory=config.directory,
             directory_password=password,
             secret_key=secret_key,
+            demo=config.demo,
             instances=tuple(Instance(**section.model_dump(), key=keys[section.id]) for section in sections),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy import inspect
 
 from app import clock
 from app.db import db, writing
@@ -48,8 +50,26 @@ def cast() -> MemoryDirectory:
     return MemoryDirectory([MemoryPerson(person(*row), f"demo-{row[0]}") for row in CAST])
 
 
+def upgraded(folder: Path, **plan: object) -> None:
+    """Make an instance in `folder` and run the migrations on its database."""
+    make_folder(folder, Plan(charges=("print",), **plan))  # type: ignore[arg-type]
+    app = create_app(Settings.load(folder), directory=MemoryDirectory([]))
+    with app.app_context():
+        upgrade(directory=str(MIGRATIONS))
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def empty_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table and no row, to be copied: the migrations take longer than most tests."""
+    folder = tmp_path_factory.mktemp("template")
+    upgraded(folder)
+    return folder / "twinpurse.db"
+
+
 @pytest.fixture
-def make_instance(tmp_path: Path, cast: MemoryDirectory) -> Iterator[Callable[..., Flask]]:
+def make_instance(tmp_path: Path, cast: MemoryDirectory, empty_books: Path) -> Iterator[Callable[..., Flask]]:
     """A function that makes an instance: make_instance(charges=("print",), mode="enforce", database_url="", ...)."""
     made: list[Flask] = []
 
@@ -57,10 +77,14 @@ def make_instance(tmp_path: Path, cast: MemoryDirectory) -> Iterator[Callable[..
         given = {"charges": ("print",), "secrets": {"portal.key": PORTAL_KEY}} | plan
         folder = tmp_path / f"instance{len(made)}"
         make_folder(folder, Plan(**given))  # type: ignore[arg-type]
-        app = create_app(Settings.load(folder), directory=cast)
+        settings = Settings.load(folder)
+        if not settings.config.database_url:
+            shutil.copyfile(empty_books, folder / "twinpurse.db")
+        app = create_app(settings, directory=cast)
         app.config["TESTING"] = True
         with app.app_context():
-            upgrade(directory=str(MIGRATIONS))
+            if not inspect(db.engine).has_table("accounts"):
+                upgrade(directory=str(MIGRATIONS))
         made.append(app)
         return app
 
@@ -78,13 +102,22 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_books(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a PostgreSQL database with every table and no row, to be copied."""
+    postgres.execute("CREATE DATABASE empty_books")
+    upgraded(tmp_path_factory.mktemp("template"), database_url=postgres.url("empty_books"))
+    return "empty_books"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """Run the test twice: on SQLite in the instance's folder, and on a fresh database of a real PostgreSQL."""
     if request.param == "sqlite":
         return ""
+    template: str = request.getfixturevalue("postgres_books")
     server: Postgres = request.getfixturevalue("postgres")
-    return server.fresh_database()
+    return server.fresh_database(template)
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from app.errors import InvalidInputError
 
 T = TypeVar("T", bound="Body")
+
+Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\N{REPLACEMENT CHARACTER}"))]
+"""Text of foreign origin. PostgreSQL stores no NUL, and a refusal would stop a follower of a log for ever."""
 
 
 class Body(BaseModel):

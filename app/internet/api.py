@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 from flask import Blueprint, request
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 from werkzeug.wrappers import Response
 
 from app import clock
 from app.api.access import machine
-from app.api.bodies import Body, read_body
+from app.api.bodies import Body, Text, read_body
 from app.db import reading, writing
 from app.errors import InvalidInputError, NotFoundError
 from app.internet import service
@@ -23,21 +23,30 @@ from app.settings import settings_of_app
 blueprint = Blueprint("internet_api", __name__, url_prefix="/api/v1/internet")
 
 ITEMS_MAX = 20_000
+REQUESTS_MAX = 2**31 - 1
+YEARS = range(1970, 2200)
+
+
+def _plausible(at: datetime) -> datetime:
+    """Return the instant in UTC. Raises ValueError for one that no log can hold, and no page could show."""
+    if at.year not in YEARS:
+        raise ValueError(f"lies before {YEARS[0]} or after {YEARS[-1]}")
+    return at.astimezone(UTC)
 
 
 class ItemBody(Body):
     """What one user used."""
 
-    user: str = Field(min_length=1, max_length=256)
+    user: Text = Field(min_length=1, max_length=256)
     bytes: int = Field(ge=0, lt=2**53)
-    requests: int = Field(default=1, ge=0, lt=2**31)
-    at: AwareDatetime = Field(strict=False)
+    requests: int = Field(default=1, ge=0, le=REQUESTS_MAX)
+    at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_plausible)]
 
 
 class UsageBody(Body):
     """A batch of usage and the place in the log behind it."""
 
-    source: str = Field(min_length=1, max_length=80)
+    source: Text = Field(min_length=1, max_length=80)
     batch: int = Field(ge=1, lt=2**53)
     position: dict[str, Any]
     items: list[ItemBody] = Field(max_length=ITEMS_MAX)
@@ -48,7 +57,7 @@ class UsageBody(Body):
 def read_position() -> dict[str, Any]:
     """Say how far a source's log is booked."""
     source = request.args.get("source", "")
-    if not 1 <= len(source) <= 80:
+    if not 1 <= len(source) <= 80 or "\0" in source:
         raise InvalidInputError("Name the source, at most 80 characters.", fields={"source": "required"})
     place = service.place(reading(), source=source)
     return {"batch": place.batch, "position": place.position}
@@ -99,7 +108,7 @@ def _items(bodies: list[ItemBody]) -> list[service.UsageItem]:
         user_id = _user_id(body.user)
         key = (user_id, "" if user_id is not None else body.user)
         size_bytes, requests, at = joined.get(key, (0, 0, body.at))
-        joined[key] = (size_bytes + body.bytes, requests + body.requests, max(at, body.at))
+        joined[key] = (size_bytes + body.bytes, min(requests + body.requests, REQUESTS_MAX), max(at, body.at))
     return [
         service.UsageItem(username=name, user_id=user_id, size_bytes=size_bytes, requests=requests, at=at)
         for (user_id, name), (size_bytes, requests, at) in joined.items()

@@ -56,11 +56,10 @@ EVERYTHING = Selection()
 
 @dataclass(frozen=True)
 class Day:
-    """What moved on one local day, and the balance at its end. Millionths; `used` is negative or 0."""
+    """A local day: the sum of its credits, and the balance at its end; millionths."""
 
     on: date
     credited: int
-    used: int
     balance: int
 
 
@@ -132,7 +131,6 @@ def by_day(session: Session, *, account_id: int, today: date, days: int, zone: Z
         select(
             number.label("day"),
             func.coalesce(func.sum(case((Entry.amount > 0, Entry.amount))), 0).label("credited"),
-            func.coalesce(func.sum(case((Entry.amount < 0, Entry.amount))), 0).label("used"),
             func.max(Entry.sequence).label("last"),
         )
         .where(mine, Entry.created_at >= starts[0])
@@ -140,16 +138,14 @@ def by_day(session: Session, *, account_id: int, today: date, days: int, zone: Z
         .subquery()
     )
     rows = session.execute(
-        select(sums.c.day, sums.c.credited, sums.c.used, Entry.balance_after).join(
-            Entry, and_(mine, Entry.sequence == sums.c.last)
-        )
+        select(sums.c.day, sums.c.credited, Entry.balance_after).join(Entry, and_(mine, Entry.sequence == sums.c.last))
     )
-    moved = {index: (int(credited), int(used), balance) for index, credited, used, balance in rows}
+    moved = {index: (int(credited), balance) for index, credited, balance in rows}
     balance = _balance_before(session, account_id, starts[0])
     result = []
     for index in range(days):
-        credited, used, balance = moved.get(index, (0, 0, balance))
-        result.append(Day(first + timedelta(days=index), credited, used, balance))
+        credited, balance = moved.get(index, (0, balance))
+        result.append(Day(first + timedelta(days=index), credited, balance))
     return result
 
 

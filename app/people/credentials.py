@@ -25,23 +25,21 @@ from directory.interface import (
 from directory.throttle import FORGET_AFTER_S, delay_s
 
 REFUSED = "That name and password do not match. Use the ones that you use to sign in to the network."
-ADDRESS_FREE_FAILURES = 50
-"""Many people share one address (a computer room behind a NAT), so an address is braked much later than a name."""
-ADDRESS_WAIT_S = 60
 
 
-def check(*, username: str, password: str, address: str) -> int:
+def check(*, username: str, password: str) -> int:
     """Return the user's id when the directory accepts the password; their record and groups are renewed by it.
 
     Each try is counted before the directory is asked, so that many at once are not free either, and taken back when
-    it was right or not answered. Raises NotSignedInError (one text for every cause), TooManyAttemptsError with
-    `wait_s`, UnavailableError.
+    it was right or not answered. Only names are counted: a whole school may come from one address. Raises
+    NotSignedInError (one text for every cause), TooManyAttemptsError with `wait_s`, UnavailableError.
     """
     if not (is_plausible_username(username) and is_plausible_password(password)):
         raise NotSignedInError(REFUSED)
     now = clock.now()
-    name, place = f"name:{rules.name_key(username)}", f"address:{address}"
-    wait_s = writing(lambda session: _admit(session, (name, place), now))
+    # Casefolding may make a name longer than it was typed, up to three times.
+    name = rules.name_key(username)[:256]
+    wait_s = writing(lambda session: _admit(session, name, now))
     if wait_s > 0:
         raise TooManyAttemptsError(f"Too many tries. Wait {_in_words(wait_s)}, then try again.", wait_s=wait_s)
     try:
@@ -49,12 +47,12 @@ def check(*, username: str, password: str, address: str) -> int:
     except BadCredentialsError:
         raise NotSignedInError(REFUSED) from None
     except DirectoryError as exc:
-        writing(lambda session: _take_back(session, (name, place)))
+        writing(lambda session: _take_back(session, name))
         current_app.logger.error("sign-in: the directory does not answer: %s", exc)
         raise UnavailableError("The network's directory does not answer. Nothing is lost; try again soon.") from exc
 
     def keep(session: Session) -> int:
-        session.execute(delete(SignInFailure).where(SignInFailure.subject.in_((name, place))))
+        session.execute(delete(SignInFailure).where(SignInFailure.username == name))
         return service.remember(session, person=person, admin_groups=_admin_groups(), now=now).id
 
     return writing(keep)
@@ -66,6 +64,8 @@ def identify(username: str, directory_id: str | None = None) -> User:
     `directory_id`: who the caller says it is; another person of the same name is not found. Raises NotFoundError,
     UnavailableError.
     """
+    if not is_plausible_username(username):
+        raise NotFoundError("Nobody has such a name.")
     user = service.find_user(reading(), username=username)
     if user is not None and directory_id in (None, user.directory_id):
         return user
@@ -92,34 +92,24 @@ def _admin_groups() -> list[str]:
     return settings_of_app().config.directory.admin_groups
 
 
-def _admit(session: Session, subjects: tuple[str, str], now: datetime) -> int:
-    """Count a try for each subject and return 0, or count nothing and return the seconds to wait."""
-    rows = [session.get(SignInFailure, subject, with_for_update=True) for subject in subjects]
-    wait_s = max(_wait_s(row, now) for row in rows)
+def _admit(session: Session, name: str, now: datetime) -> int:
+    """Count a try and return 0, or count nothing and return the seconds to wait."""
+    row = session.get(SignInFailure, name, with_for_update=True)
+    if row is None:
+        session.add(SignInFailure(username=name, failures=1, last_at=now))
+        return 0
+    age_s = (now - row.last_at).total_seconds()
+    wait_s = max(0, math.ceil(delay_s(row.failures) - age_s))
     if wait_s == 0:
-        for subject, row in zip(subjects, rows, strict=True):
-            if row is None:
-                session.add(SignInFailure(subject=subject, failures=1, last_at=now))
-            else:
-                row.failures = row.failures + 1 if (now - row.last_at).total_seconds() < FORGET_AFTER_S else 1
-                row.last_at = now
+        row.failures = row.failures + 1 if age_s < FORGET_AFTER_S else 1
+        row.last_at = now
     return wait_s
 
 
-def _wait_s(row: SignInFailure | None, now: datetime) -> int:
-    if row is None:
-        return 0
-    if row.subject.startswith("name:"):
-        delay = delay_s(row.failures)
-    else:
-        delay = ADDRESS_WAIT_S if row.failures > ADDRESS_FREE_FAILURES else 0
-    return max(0, math.ceil(delay - (now - row.last_at).total_seconds()))
-
-
-def _take_back(session: Session, subjects: tuple[str, str]) -> None:
+def _take_back(session: Session, name: str) -> None:
     session.execute(
         update(SignInFailure)
-        .where(SignInFailure.subject.in_(subjects), SignInFailure.failures > 0)
+        .where(SignInFailure.username == name, SignInFailure.failures > 0)
         .values(failures=SignInFailure.failures - 1)
         .execution_options(synchronize_session=False)
     )

@@ -73,10 +73,10 @@ class EnterCode(Base):
 
 
 class SignInFailure(Base):
-    """Failures in a row for one name or one address: `subject` is "name:alice" or "address:10.1.2.3"."""
+    """Tries in a row for one name that were not right, over all addresses; known here or not."""
 
     __tablename__ = "sign_in_failures"
 
-    subject: Mapped[str] = mapped_column(String(300), primary_key=True)
+    username: Mapped[str] = mapped_column(String(256), primary_key=True)
     failures: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -34,9 +34,7 @@ def sign_in() -> tuple[str, int] | Response:
     """Check name and password with the directory and sign in."""
     username, following = request.form.get("username", ""), safe_next(request.form.get("next")) or ""
     try:
-        user_id = credentials.check(
-            username=username, password=request.form.get("password", ""), address=request.remote_addr or ""
-        )
+        user_id = credentials.check(username=username, password=request.form.get("password", ""))
     except (NotSignedInError, TooManyAttemptsError, UnavailableError) as exc:
         page = flask.render_template("people/sign_in.html", error=exc.message, username=username[:256], next=following)
         return page, http_status(exc)

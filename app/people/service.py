@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.errors import NotFoundError
+from app.errors import KeyReusedError, NotFoundError
 from app.ledger import service as ledger
-from app.ledger.models import Account
+from app.ledger import statement as statement_of
+from app.ledger.models import Account, Entry
 from app.people import rules
 from app.people.models import Group, Membership, User
 from directory.interface import Person
@@ -82,20 +83,81 @@ def list_groups(session: Session) -> list[tuple[Group, int]]:
 
 
 def list_users(session: Session, *, query: str, after: str, limit: int) -> list[tuple[User, Account]]:
-    """Return users with their accounts, by name, after the name `after`; `query` searches names."""
+    """Return users with their accounts, by name, after the name `after`; `query` searches names and groups."""
     statement = (
         select(User, Account)
         .join(Account, Account.user_id == User.id)
-        .where(User.username > after)
+        .where(User.username > after, *_matching(query))
         .order_by(User.username)
         .limit(limit)
     )
-    if query:
-        pattern = rules.name_key(query)
-        statement = statement.where(
-            or_(
-                User.username.contains(pattern, autoescape=True),
-                func.lower(User.display_name).contains(pattern, autoescape=True),
-            )
-        )
     return [(user, account) for user, account in session.execute(statement)]
+
+
+def count_users(session: Session, *, query: str) -> int:
+    """Return how many users `list_users` would list for `query`, page by page."""
+    return int(session.scalar(select(func.count()).select_from(User).where(*_matching(query))) or 0)
+
+
+def adjust(session: Session, *, user_id: int, amount: int, reason: str, by: str, form_id: str, now: datetime) -> Entry:
+    """Add to a purse or, with `amount` (millionths) below 0, take from it; `by` is named on the statement.
+
+    `form_id`: the hidden id of the form that asks, so that sending it twice books it once. Raises NotFoundError,
+    InsufficientBalanceError when less is there than shall be taken, KeyReusedError when the form was already used
+    for something else.
+    """
+    account = ledger.get_account(session, user_id=user_id)
+    key = f"adjustment:{user_id}:{form_id}"
+    entry = ledger.post(
+        session,
+        account_id=account.id,
+        amount=amount,
+        source="adjustment",
+        key=key,
+        now=now,
+        title=reason,
+        detail=f"by {by}",
+    )
+    booked = statement_of.line(session, account_id=account.id, entry_id=entry.id)
+    if booked is None or booked.title != reason:
+        raise KeyReusedError(key=key)
+    return entry
+
+
+def reverse(session: Session, *, user_id: int, entry_id: int, reason: str, by: str, now: datetime) -> Entry:
+    """Undo an entry of this user's purse, at most once; doing it again returns the first reversal.
+
+    Raises NotFoundError for an entry that is not of this purse, WrongStateError for a reversal.
+    """
+    account = ledger.get_account(session, user_id=user_id)
+    line = statement_of.line(session, account_id=account.id, entry_id=entry_id)
+    if line is None:
+        raise NotFoundError("There is no such line on this statement.", entry_id=entry_id)
+    return ledger.reverse(
+        session,
+        entry_id=entry_id,
+        key=f"reversal:{entry_id}",
+        now=now,
+        title=f"Reversed: {line.title}",
+        detail=f"{reason}, by {by}",
+    )
+
+
+def _matching(query: str) -> list[ColumnElement[bool]]:
+    if not query:
+        return []
+    pattern = rules.name_key(query)
+    in_group = (
+        select(Membership.user_id)
+        .join(Group, Group.id == Membership.group_id)
+        .where(Group.name_key.contains(pattern, autoescape=True))
+    )
+    return [
+        or_(
+            User.username.contains(pattern, autoescape=True),
+            func.lower(User.display_name).contains(pattern, autoescape=True),
+            # SQLite's lower() knows ASCII only: a name with other letters is found as it was typed.
+            User.display_name.contains(query.strip(), autoescape=True),
+            User.id.in_(in_group),
+        )
+    ]

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 import flask
 from flask_login import LoginManager, login_user, logout_user
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -83,9 +84,7 @@ def load_visitor(token: str) -> Visitor | None:
     if flask.session.get(INSTANCE_KEY) != flask.current_app.config["INSTANCE_ID"]:
         return None
     now = clock.now()
-    row = (
-        reading().execute(select(LoginSession, User).join(User).where(LoginSession.token_hash == digest(token))).first()
-    )
+    row = _find(token)
     if row is None:
         return None
     login, user = row
@@ -97,6 +96,18 @@ def load_visitor(token: str) -> Visitor | None:
     if now - login.seen_at >= SEEN_EVERY:
         writing(lambda session: _touch(session, digest(token), now))
     return visitor
+
+
+def _find(token: str) -> Row[LoginSession, User] | None:
+    """Return the session and its user. A database that does not answer fails the request, not its error page too."""
+    if flask.g.get("database_failed"):
+        return None
+    try:
+        query = select(LoginSession, User).join(User).where(LoginSession.token_hash == digest(token))
+        return reading().execute(query).first()
+    except SQLAlchemyError:
+        flask.g.database_failed = True
+        raise
 
 
 def make_enter_code(session: Session, *, user_id: int, now: datetime) -> str:

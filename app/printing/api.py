@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app import clock
 from app.api.access import machine
-from app.api.bodies import Body, read_body
+from app.api.bodies import Body, Text, read_body
 from app.db import writing
 from app.errors import NotFoundError
 from app.people.credentials import identify
@@ -18,16 +18,18 @@ from app.settings import settings_of_app
 
 blueprint = Blueprint("printing_api", __name__, url_prefix="/api/v1/print")
 
+JOB_MAX = 2**63 - 1  # a larger number is no row of any database
+
 
 class JobBody(Body):
     """A job that wants to print."""
 
-    server: str = Field(min_length=1, max_length=80)
-    printer: str = Field(min_length=1, max_length=128)
-    user: str = Field(max_length=256)
+    server: Text = Field(min_length=1, max_length=80)
+    printer: Text = Field(min_length=1, max_length=128)
+    user: Text = Field(max_length=256)
     job_id: int = Field(ge=0, lt=2**31)
-    job_uuid: str = Field(min_length=1, max_length=100)
-    title: str = Field(default="", max_length=1000)
+    job_uuid: Text = Field(min_length=1, max_length=100)
+    title: Text = Field(default="", max_length=1000)
     pages: int | None = Field(ge=0, le=rules.PAGES_MAX)
 
 
@@ -42,7 +44,7 @@ class ReleaseBody(Body):
     """Why a run ended without paper."""
 
     run: int = Field(ge=1, lt=2**31)
-    reason: str = Field(default="", max_length=1000)
+    reason: Text = Field(default="", max_length=1000)
 
 
 @blueprint.post("/jobs")
@@ -63,7 +65,7 @@ def ask_to_print() -> dict[str, Any]:
     }
 
 
-@blueprint.post("/jobs/<int:job_id>/capture")
+@blueprint.post(f"/jobs/<int(max={JOB_MAX}):job_id>/capture")
 @machine("print")
 def capture_job(job_id: int) -> dict[str, Any]:
     """Charge what was printed."""
@@ -74,7 +76,7 @@ def capture_job(job_id: int) -> dict[str, Any]:
     return {"charged_micro": charged, "charged_text": settings_of_app().unit.price(charged), "pages": pages}
 
 
-@blueprint.post("/jobs/<int:job_id>/release")
+@blueprint.post(f"/jobs/<int(max={JOB_MAX}):job_id>/release")
 @machine("print")
 def release_job(job_id: int) -> dict[str, Any]:
     """Give back what was held for a run that printed nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,10 +26,22 @@ def enough_for(*, pages: int | None, mb: int | None) -> str:
     """Return what an amount pays for: "Enough for about 68 pages"; None: is not charged here, or is free."""
     parts = []
     if pages is not None:
-        parts.append("1 page" if pages == 1 else f"about {pages:,} pages" if pages else "no page")
+        parts.append("1 page" if pages == 1 else f"about {pages:,} pages" if pages else "a page")
     if mb is not None:
-        parts.append(f"about {mb:,}\N{NO-BREAK SPACE}MB" if mb else "less than 1\N{NO-BREAK SPACE}MB")
-    return f"Enough for {' or '.join(parts)}" if parts else ""
+        parts.append(f"about {mb:,}\N{NO-BREAK SPACE}MB" if mb else "1\N{NO-BREAK SPACE}MB")
+    if not parts:
+        return ""
+    return f"{'Enough' if pages or mb else 'Not enough'} for {' or '.join(parts)}"
+
+
+def purse_name(charges: Sequence[str]) -> str:
+    """Return what people call this purse: "print purse", "Internet purse", or "purse" when it pays for both."""
+    return {"print": "print purse", "internet": "Internet purse"}.get("+".join(charges), "purse")
+
+
+def pace_days(age: timedelta) -> int:
+    """Return over how many days the pace is taken: four weeks, less for a purse that is younger, at least one week."""
+    return max(7, min(PACE_DAYS, age.days))
 
 
 def lasts(*, available: int, used: int, days: int = PACE_DAYS) -> str:
@@ -71,14 +84,27 @@ def moment_in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     return f"{local.day} {local:%B}{year} {local:%H:%M}"
 
 
+def coming_in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Return how long it is until a coming moment: "in 20 minutes", "in 5 hours", "in 4 days" (calendar days)."""
+    days = (at.astimezone(zone).date() - now.astimezone(zone).date()).days
+    if days > 1:
+        return f"in {days} days"
+    minutes = max(1, int((at - now).total_seconds() // 60))
+    if minutes < 60:
+        return f"in {_counted(minutes, 'minute')}"
+    return f"in {_counted(minutes // 60, 'hour')}"
+
+
 def ago_in_words(age: timedelta) -> str:
     """Return an age: "33 minutes ago", "2 hours ago", "3 days ago"."""
     minutes = int(age.total_seconds() // 60)
     if minutes < 1:
         return "less than a minute ago"
     if minutes < 60:
-        return f"{minutes} minute{'s' if minutes > 1 else ''} ago"
+        return f"{_counted(minutes, 'minute')} ago"
     hours = minutes // 60
-    if hours < 48:
-        return f"{hours} hour{'s' if hours > 1 else ''} ago"
-    return f"{hours // 24} days ago"
+    return f"{_counted(hours, 'hour')} ago" if hours < 48 else f"{hours // 24} days ago"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.internet import rules as internet
@@ -13,16 +14,21 @@ from app.ledger import statement
 from app.ledger.models import Account
 from app.people.models import User
 from app.printing import rules as printing
+from app.printing.models import PrintJob
 from app.purse import rules
 from app.schedules import service as schedules
 from app.settings import Settings
 
 TREND_DAYS = 14
+NOT_PRINTED_FOR = timedelta(days=14)
 
 
 @dataclass(frozen=True)
 class Purse:
-    """What pages, portal and proxy say of a purse. Amounts in millionths; words ready to be shown."""
+    """What pages, portal and proxy say of a purse. Amounts in millionths; words ready to be shown.
+
+    `maximum` is what credits fill the purse up to, None when nothing bounds it.
+    """
 
     user: User
     account: Account
@@ -33,6 +39,7 @@ class Purse:
     used_weekly: int
     next_credit: schedules.NextCredit | None
     next_when: str
+    maximum: int | None
 
     @property
     def available(self) -> int:
@@ -44,8 +51,9 @@ def look_into(session: Session, *, user: User, settings: Settings, now: datetime
     """Return the user's purse as it is now. Raises NotFoundError for a user without one."""
     account = ledger.get_account(session, user_id=user.id)
     config = settings.config
+    days = rules.pace_days(now - account.created_at)
     used, _ = statement.charged_since(
-        session, account_id=account.id, since=now - timedelta(days=rules.PACE_DAYS), sources=("print", "internet")
+        session, account_id=account.id, since=now - timedelta(days=days), sources=("print", "internet")
     )
     pages = printing.pages_for(available=account.available, price_per_page=config.print.price_per_page)
     mb = internet.mb_for(available=account.available, price_per_mb=config.internet.price_per_mb)
@@ -58,17 +66,35 @@ def look_into(session: Session, *, user: User, settings: Settings, now: datetime
         means=rules.enough_for(
             pages=pages if settings.charges_print else None, mb=mb if settings.charges_internet else None
         ),
-        lasts=rules.lasts(available=account.available, used=used),
-        used_weekly=used * 7 // rules.PACE_DAYS,
+        lasts=rules.lasts(available=account.available, used=used, days=days),
+        used_weekly=used * 7 // days,
         next_credit=coming,
         next_when=rules.moment_in_words(coming.at, now, settings.zone) if coming else "",
+        maximum=_maximum(session, user.id),
     )
 
 
 def trend(session: Session, *, account_id: int, settings: Settings, now: datetime, days: int) -> list[tuple[date, int]]:
     """Return (day, balance at its end) for the last `days` days, oldest first."""
     today = now.astimezone(settings.zone).date()
-    return statement.day_balances(session, account_id=account_id, today=today, days=days, zone=settings.zone)
+    moved = statement.by_day(session, account_id=account_id, today=today, days=days, zone=settings.zone)
+    return [(day.on, day.balance) for day in moved]
+
+
+def not_printed(session: Session, *, user_id: int, now: datetime, limit: int) -> list[PrintJob]:
+    """Return the user's jobs of the last two weeks that were refused, or wait to be counted; newest first."""
+    return list(
+        session.scalars(
+            select(PrintJob)
+            .where(
+                PrintJob.user_id == user_id,
+                PrintJob.state.in_(("cancelled", "waiting")),
+                PrintJob.updated_at >= now - NOT_PRINTED_FOR,
+            )
+            .order_by(PrintJob.id.desc())
+            .limit(limit)
+        )
+    )
 
 
 def internet_message(purse: Purse, settings: Settings) -> str:
@@ -81,3 +107,13 @@ def internet_message(purse: Purse, settings: Settings) -> str:
     name = "Internet purse" if settings.config.charges == ["internet"] else "purse"
     still = " Printing still works: it has its own purse." if settings.config.charges == ["internet"] else ""
     return f"Your {name} is empty: {unit.text(purse.available)} left. {following}{still}"
+
+
+def _maximum(session: Session, user_id: int) -> int | None:
+    """The highest cap of the schedules that reach the user, if each of them has one: "add" goes on without end."""
+    caps = [
+        {"cap": schedule.cap, "reset": schedule.amount}.get(schedule.top_up)
+        for schedule in schedules.reaching(session, user_id=user_id)
+    ]
+    known = [cap for cap in caps if cap is not None]
+    return max(known) if known and len(known) == len(caps) else None

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import flask
 from flask import Blueprint, Flask, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 from werkzeug.wrappers import Response
 
 from app import clock
 from app.api.access import public
 from app.error_map import http_status
-from app.errors import NotAllowedError, NotSignedInError, TwinpurseError
+from app.errors import NotAllowedError, NotSignedInError, TwinpurseError, UnavailableError
 from app.purse import rules as words
 from app.settings import Settings, settings_of_app
 from app.web.addresses import safe_next
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_refuse_other_sites)
     app.after_request(_headers)
     app.register_error_handler(TwinpurseError, _explain)
+    app.register_error_handler(OperationalError, _explain_database)
     app.register_error_handler(CSRFError, _explain_csrf)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_blueprint(blueprint)
@@ -149,12 +151,24 @@ def _wants_json() -> bool:
 def _explain(error: TwinpurseError) -> Any:
     status = http_status(error)
     if _wants_json():
-        return {"error": error.code, "message": error.message, **error.facts}, status
+        headers = {"Retry-After": str(error.facts.get("wait_s", 5))} if status in (429, 503) else {}
+        return {"error": error.code, "message": error.message, **error.facts}, status, headers
     if isinstance(error, NotSignedInError):
-        return flask.redirect(
-            f"/sign-in?next={flask.request.full_path.rstrip('?')}" if request.path != "/" else "/sign-in"
-        )
+        return flask.redirect(_sign_in_address())
     return _page(status, error.message)
+
+
+def _sign_in_address() -> str:
+    """Where to sign in, and back to the page that was asked for; a form is not sent again by itself."""
+    following = request.full_path.rstrip("?")
+    return "/sign-in" if request.method != "GET" or following == "/" else "/sign-in?" + urlencode({"next": following})
+
+
+def _explain_database(error: OperationalError) -> Any:
+    """The database is away or locked: that passes, so it is no fault of ours to look for."""
+    flask.current_app.logger.error("the database does not answer: %s", type(error.orig).__name__)
+    flask.g.database_failed = True
+    return _explain(UnavailableError("The books cannot be read at the moment. Nothing was changed; try again soon."))
 
 
 def _explain_csrf(_error: CSRFError) -> Any:
@@ -165,6 +179,8 @@ def _explain_http(error: HTTPException) -> Any:
     status = error.code or 500
     if status < 400:
         return error
+    if isinstance(error, SecurityError):  # an untrusted Host: no page can be made, since no address can be built
+        return flask.Response("No site of this name is served here.\n", status, mimetype="text/plain")
     message = {
         404: "There is no page at this address.",
         405: "This address does not take that.",

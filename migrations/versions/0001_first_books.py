@@ -75,10 +75,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "sign_in_failures",
-        sa.Column("subject", sa.String(length=300), nullable=False),
+        sa.Column("username", sa.String(length=256), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("subject", name=op.f("pk_sign_in_failures")),
+        sa.PrimaryKeyConstraint("username", name=op.f("pk_sign_in_failures")),
     )
     op.create_table(
         "unmatched_usage",

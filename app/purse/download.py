@@ -1,0 +1,54 @@
+"""A statement as a CSV file that a spreadsheet opens as it was meant: text stays text, numbers are plain decimals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from app import money
+from app.ledger.statement import Line
+
+BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""At the beginning of the file it tells spreadsheets that the text is UTF-8."""
+
+HEAD: Final = ("booked", "happened", "what", "details", "source", "quantity", "amount", "balance", "entry", "reverses")
+UNSAFE: Final = frozenset("=+-@\t\r\n＝＋－＠")
+"""What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection), its full-width twins included."""
+
+
+def head() -> str:
+    """Return the beginning of the file: its mark and the names of its columns."""
+    return BOM + _text([HEAD])
+
+
+def rows(lines: Iterable[Line], *, zone: ZoneInfo, decimals: int) -> str:
+    """Return a row for each line; amounts in the unit, exact, at least `decimals` figures after the point."""
+    return _text(
+        (
+            line.booked_at.astimezone(zone).isoformat(timespec="seconds"),
+            line.at.astimezone(zone).isoformat(timespec="seconds"),
+            guarded(line.title),
+            guarded(line.detail),
+            line.source,
+            "" if line.quantity is None else str(line.quantity),
+            money.plain(line.amount, decimals),
+            money.plain(line.balance, decimals),
+            str(line.entry_id),
+            "" if line.reverses_id is None else str(line.reverses_id),
+        )
+        for line in lines
+    )
+
+
+def guarded(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula: a quote before what looks like the beginning of one."""
+    return f"'{text}" if text[:1] in UNSAFE else text
+
+
+def _text(table: Iterable[Iterable[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(table)
+    return buffer.getvalue()

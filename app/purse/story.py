@@ -1,0 +1,139 @@
+"""The story behind one line of a statement: what was held, charged, given back and reversed, and about what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.internet import rules as internet
+from app.ledger import service as ledger
+from app.ledger import statement
+from app.ledger.models import Hold
+from app.ledger.statement import Line
+from app.money import MINUS, Unit
+from app.printing import rules as printing
+from app.printing.models import PrintJob
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happened. `amount` in millionths: a change of the balance when `moves`, else a plain sum."""
+
+    at: datetime
+    what: str
+    amount: int | None = None
+    moves: bool = False
+    small: str = ""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a line opens into. `facts`: (name, text); `overrun` in millionths; the lines that the line is tied to."""
+
+    about: str
+    steps: list[Step]
+    facts: list[tuple[str, str]]
+    overrun: int
+    reverses: Line | None
+    reversed_by: Line | None
+
+
+def tell(session: Session, *, account_id: int, line: Line, unit: Unit) -> Story:
+    """Return the story of a line of this account."""
+    parts = _parts(session, account_id, line)
+    job = _job(session, line)
+    if line.hold_id is not None and line.reverses_id is None:
+        steps = _steps_of_hold(ledger.get_hold(session, hold_id=line.hold_id), job, parts, unit)
+    else:
+        steps = _steps(line)
+    reverses = _line(session, account_id, line.reverses_id)
+    reversed_by = _line(session, account_id, line.reversed_by_id)
+    if reversed_by is not None:
+        steps.append(Step(reversed_by.booked_at, "Reversed", reversed_by.amount, moves=True, small=reversed_by.detail))
+    return Story(
+        about="The job" if job else "The line",
+        steps=steps,
+        facts=_facts(line, job, unit),
+        overrun=sum(part.overrun for part in parts),
+        reverses=reverses,
+        reversed_by=reversed_by,
+    )
+
+
+def _parts(session: Session, account_id: int, line: Line) -> list[Line]:
+    if line.hold_id is None:
+        return [line]
+    return statement.lines_of_hold(session, account_id=account_id, hold_id=line.hold_id)
+
+
+def _job(session: Session, line: Line) -> PrintJob | None:
+    if line.hold_id is None:
+        return None
+    return session.scalar(select(PrintJob).where(PrintJob.hold_id == line.hold_id))
+
+
+def _line(session: Session, account_id: int, entry_id: int | None) -> Line | None:
+    return statement.line(session, account_id=account_id, entry_id=entry_id) if entry_id is not None else None
+
+
+def _steps_of_hold(placed: Hold, job: PrintJob | None, parts: list[Line], unit: Unit) -> list[Step]:
+    counted = job.pages_counted if job else None
+    price = f"{printing.pages_in_words(counted)} at {unit.price(job.price_per_page)}" if job and counted else ""
+    held = f"Held for {printing.pages_in_words(counted)}, before printing" if counted else "Held before use"
+    steps = [Step(placed.created_at, held, placed.amount, small=price)]
+    if placed.state == "expired" and placed.ended_at is not None:
+        steps.append(Step(placed.ended_at, "The hold ran out of time", placed.amount, small="free to use again"))
+    for part in parts:
+        if part.is_beyond_hold:
+            what, small = "Charged beyond the hold", "more was printed than was counted before"
+        else:
+            pages = printing.pages_in_words(part.quantity) if part.quantity is not None else "what was used"
+            what, small = f"Charged for {pages}", _overrun(part, unit)
+        steps.append(Step(part.booked_at, what, part.amount, moves=True, small=small))
+    rest = placed.amount - (placed.captured or 0)
+    if placed.state == "captured" and rest > 0 and placed.ended_at is not None:
+        steps.append(Step(placed.ended_at, "Rest of the hold released", rest, small="free to use again, never charged"))
+    return steps
+
+
+def _steps(line: Line) -> list[Step]:
+    if line.reverses_id is not None:
+        what = "Reversed"
+    elif line.source == "allocation":
+        what = "Credited by schedule" if line.amount >= 0 else "Reset by schedule"
+    elif line.source == "internet":
+        what = "Used"
+    else:
+        what = "Added" if line.amount >= 0 else "Taken"
+    steps = [Step(line.at, what, line.amount, moves=True, small=line.detail)]
+    if abs((line.booked_at - line.at).total_seconds()) >= 1:
+        steps.append(Step(line.booked_at, "Booked", small="when the report of it arrived"))
+    return steps
+
+
+def _facts(line: Line, job: PrintJob | None, unit: Unit) -> list[tuple[str, str]]:
+    facts = []
+    if job is not None:
+        facts += [("Document", job.title or "without a title"), ("Printer", job.printer), ("Sent by", job.username)]
+        if job.pages_counted is not None:
+            facts.append(("Counted", printing.pages_in_words(job.pages_counted)))
+        if job.pages_printed is not None:
+            facts.append(("Printed", printing.pages_in_words(job.pages_printed)))
+        facts += [("Print server", job.server), ("Job", f"{job.job_number}, run {job.run}")]
+    else:
+        facts.append(("What", line.title))
+        facts += [("Details", line.detail)] if line.detail else []
+    if line.source == "internet" and line.quantity is not None:
+        facts.append(("Data", f"{internet.size_in_words(abs(line.quantity))} ({abs(line.quantity):,} bytes)"))
+    exact = f"{MINUS if line.amount < 0 else '+'}{unit.price(line.amount)}"
+    facts += [("Exactly", exact)] if exact != unit.change(line.amount) else []
+    facts.append(("Balance", f"{unit.text(line.balance - line.amount)} before, {unit.text(line.balance)} after"))
+    facts.append(("Entry", str(line.entry_id)))
+    return facts
+
+
+def _overrun(line: Line, unit: Unit) -> str:
+    return f"{unit.price(line.overrun)} of it was more than there was" if line.overrun else ""

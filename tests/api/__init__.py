@@ -1,0 +1,1 @@
+"""Tests of the JSON API: what machines and the portal may ask, and what they are told."""

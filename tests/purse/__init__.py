@@ -1,0 +1,1 @@
+"""Tests of the user's pages: balance, statement, and the words around them."""
