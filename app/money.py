@@ -26,8 +26,9 @@ class Unit:
     decimals: int = 2
 
     def figure(self, amount: int) -> str:
-        """Return `amount` (millionths) as a figure without symbol or sign, never more than there is."""
-        return self._digits(abs(amount), self.decimals, floor=amount >= 0)
+        """Return `amount` (millionths) as a figure without symbol or sign; it never says more than there is."""
+        step = 10 ** (6 - self.decimals)
+        return self._digits(abs(amount // step * step), self.decimals)
 
     def text(self, amount: int) -> str:
         """Return `amount` (millionths) as people read a balance: "$3.40", "−$0.15", "12 pages"."""
@@ -46,21 +47,19 @@ class Unit:
             step = 10 ** (6 - self.decimals)
             rounded = times_half_even(1, abs(amount), step) * step
             if rounded:
-                return sign + self._with_symbol(self._digits(rounded, self.decimals, floor=True))
-        return sign + self._with_symbol(self._digits(abs(amount), places, floor=True))
+                return sign + self._with_symbol(self._digits(rounded, self.decimals))
+        return sign + self._with_symbol(self._digits(abs(amount), places))
 
     def price(self, amount: int) -> str:
         """Return a price (millionths) without a sign, exact."""
-        return self._with_symbol(self._digits(abs(amount), _places(amount, self.decimals), floor=True))
+        return self._with_symbol(self._digits(abs(amount), _places(amount, self.decimals)))
 
     def _with_symbol(self, figure: str) -> str:
         return f"{self.symbol}{figure}" if self.kind == "currency" else f"{figure}\N{NO-BREAK SPACE}{self.symbol}"
 
     @staticmethod
-    def _digits(amount: int, decimals: int, *, floor: bool) -> str:
-        step = 10 ** (6 - decimals)
-        shown = amount // step if floor else -(-amount // step)
-        whole, rest = divmod(shown, 10**decimals)
+    def _digits(amount: int, decimals: int) -> str:
+        whole, rest = divmod(amount // 10 ** (6 - decimals), 10**decimals)
         return f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}"
 
 

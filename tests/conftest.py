@@ -79,7 +79,7 @@ def make_instance(tmp_path: Path, cast: MemoryDirectory, empty_books: Path) -> I
         make_folder(folder, Plan(**given))  # type: ignore[arg-type]
         settings = Settings.load(folder)
         if not settings.config.database_url:
-            shutil.copyfile(empty_books, folder / "twinpurse.db")
+            shutil.copy(empty_books, folder / "twinpurse.db")
         app = create_app(settings, directory=cast)
         app.config["TESTING"] = True
         with app.app_context():

@@ -105,7 +105,7 @@ def internet_message(purse: Purse, settings: Settings) -> str:
     else:
         following = f"Next credit: {unit.change(purse.next_credit.amount)} on {purse.next_when}."
     name = "Internet purse" if settings.config.charges == ["internet"] else "purse"
-    still = " Printing still works: it has its own purse." if settings.config.charges == ["internet"] else ""
+    still = " Printing is not affected: it has its own purse." if settings.config.charges == ["internet"] else ""
     return f"Your {name} is empty: {unit.text(purse.available)} left. {following}{still}"
 
 

@@ -60,7 +60,7 @@ def test_an_empty_print_purse_says_what_is_refused_and_what_still_works(print_ap
         here.schedule()
     words = signed_in(print_app, "alice").text("/")
     assert "Your print purse is empty. Print jobs are refused until the next credit:" in words
-    assert "The Internet still works: it has its own purse." in words
+    assert "The Internet is not affected: it has its own purse." in words
     assert "Not enough for a page" in words
 
 
@@ -72,7 +72,7 @@ def test_an_empty_internet_purse_says_that_printing_still_works(net_app: Flask, 
     words = signed_in(net_app, "alice").text("/")
     assert "−$0.20" in words.replace("− $ 0.20", "−$0.20")
     assert "Your Internet purse is empty. Web pages are refused until somebody adds to it." in words
-    assert "Printing still works: it has its own purse." in words
+    assert "Printing is not affected: it has its own purse." in words
 
 
 def test_a_shared_purse_makes_no_promise_about_another_one(make_instance: Callable[..., Flask], life: Begin) -> None:
