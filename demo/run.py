@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.fresh:
         shutil.rmtree(STATE, ignore_errors=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with SIGINT ignored
+        signal.signal(number, _interrupt)
     children: list[subprocess.Popen[bytes]] = []
     try:
         _serve(options.host, options.port, children)
