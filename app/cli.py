@@ -128,7 +128,7 @@ def serve(folder: Path, host: str, port: int, threads: int) -> None:
     os.execve(sys.executable, command, environment)  # noqa: S606 - the server takes this process's place, no shell
 
 
-@cli.command()
+@cli.command("worker")
 @click.argument("folder", type=Folder)
 @click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
 def work(folder: Path, burst: bool) -> None:
@@ -137,9 +137,6 @@ def work(folder: Path, burst: bool) -> None:
     if app.extensions["twinpurse.jobs"].own_worker:
         raise click.ClickException("without redis_url the worker lives inside the instance: nothing to do here")
     worker.serve(app, burst=burst)
-
-
-cli.add_command(work, "worker")
 
 
 @cli.command()

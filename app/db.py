@@ -25,6 +25,10 @@ from app.errors import UnavailableError
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 15
+IMPATIENT_MS = 500
+PATIENCE = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 15_000}
+"""libpq's limits, in s, s and ms: a server that hangs must not keep our threads."""
+LOCK_TIMEOUT_MS = 5_000
 ATTEMPTS_MAX = 8
 GIVE_UP_AFTER_S = 20
 """No new try is begun after this: whoever waits for an answer has long gone."""
@@ -82,16 +86,19 @@ migrate = Migrate()
 
 def init_app(app: Flask, database_url: str, migrations: str) -> None:
     """Attach the database of `database_url` to `app`."""
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": PATIENCE}
     if database_url.startswith("sqlite"):
         options = {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
+    options["hide_parameters"] = True  # an error in the log shall not carry names and titles
     app.config["SQLALCHEMY_DATABASE_URI"] = database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     migrate.init_app(app, db, directory=migrations)
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            _prepare_sqlite(db.engine)
+        (_prepare_sqlite if db.engine.dialect.name == "sqlite" else _prepare_postgresql)(db.engine)
+        app.extensions["twinpurse.writers"] = {
+            patient: db.engine.execution_options(sqlite_begin="IMMEDIATE", patient=patient) for patient in (True, False)
+        }
 
 
 def reading() -> Session:
@@ -99,16 +106,17 @@ def reading() -> Session:
     return db.session()
 
 
-def writing(work: Callable[[Session], T]) -> T:
+def writing(work: Callable[[Session], T], *, patient: bool = True) -> T:
     """Run `work(session)` in one transaction, commit, and return its result; on any error nothing is changed.
 
     The whole function runs again after a serialisation failure, a deadlock, or two callers who raced to insert the
     same unique key (PostgreSQL manual, 13.5: 40001, 40P01, in some cases 23505): `work` must have no effect outside
-    the session. Raises UnavailableError when the database stays busy or away.
+    the session. Raises UnavailableError when the database stays busy or away; at once when not `patient`, which is
+    for what may as well be left out.
     """
     started = time.monotonic()
     for attempt in range(1, ATTEMPTS_MAX + 1):
-        session = Session(_writer(), expire_on_commit=False)
+        session = Session(_writer(patient), expire_on_commit=False)
         try:
             result = work(session)
             session.commit()
@@ -116,7 +124,7 @@ def writing(work: Callable[[Session], T]) -> T:
             session.rollback()
             if not _may_succeed_again(exc):
                 raise
-            if attempt == ATTEMPTS_MAX or time.monotonic() - started > GIVE_UP_AFTER_S:
+            if not patient or attempt == ATTEMPTS_MAX or time.monotonic() - started > GIVE_UP_AFTER_S:
                 raise UnavailableError("The database is busy or away; nothing was changed. Try again.") from exc
             time.sleep(0.01 * 2**attempt)
         except BaseException:
@@ -130,12 +138,9 @@ def writing(work: Callable[[Session], T]) -> T:
     raise AssertionError("unreachable")
 
 
-def _writer() -> Engine:
-    engine = current_app.extensions.get("twinpurse.writer")
-    if engine is None:
-        engine = db.engine.execution_options(sqlite_begin="IMMEDIATE")
-        current_app.extensions["twinpurse.writer"] = engine
-    return engine
+def _writer(patient: bool) -> Engine:
+    writers: dict[bool, Engine] = current_app.extensions["twinpurse.writers"]
+    return writers[patient]
 
 
 def _may_succeed_again(exc: DBAPIError) -> bool:
@@ -168,4 +173,16 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN " + connection.get_execution_options().get("sqlite_begin", "DEFERRED"))
+        options = connection.get_execution_options()
+        wait_ms = BUSY_TIMEOUT_S * 1000 if options.get("patient", True) else IMPATIENT_MS
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={wait_ms}")
+        connection.exec_driver_sql("BEGIN " + options.get("sqlite_begin", "DEFERRED"))
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    """Bound how long a transaction waits for another's lock; what is refused then is tried again as a whole."""
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        patient = connection.get_execution_options().get("patient", True)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS if patient else IMPATIENT_MS}")

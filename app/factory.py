@@ -28,6 +28,7 @@ from app.purse import pages as purse_pages
 from app.schedules import pages as schedules_pages
 from app.settings import Settings
 from app.web import frame
+from directory.gate import GatedDirectory
 from directory.interface import Directory
 from directory.ldap import LdapDirectory
 
@@ -55,7 +56,9 @@ def create_app(settings: Settings, *, directory: Directory | None = None) -> Fla
         WTF_CSRF_TIME_LIMIT=None,  # the token lives as long as the session: a form left open still works
     )
     app.extensions["twinpurse.settings"] = settings
-    app.extensions["twinpurse.directory"] = directory or LdapDirectory(config.directory, settings.directory_password)
+    app.extensions["twinpurse.directory"] = directory or GatedDirectory(
+        LdapDirectory(config.directory, settings.directory_password)
+    )
     db.init_app(app, settings.database_url, str(MIGRATIONS))
     queue.init_app(app, config.id, config.redis_url)
     login_manager.init_app(app)

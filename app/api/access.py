@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import flask
 from flask_login import current_user
 
+from app import clock
 from app.api import tokens
 from app.db import reading
 from app.errors import NotAllowedError, NotSignedInError
@@ -68,6 +69,7 @@ def guard() -> None:
             _bearer(tokens.PORTAL_PREFIX).removeprefix(tokens.PORTAL_PREFIX),
             key=settings.portal_key,
             instance_id=settings.config.id,
+            now=clock.now(),
         )
     elif kind in ("user", "admin"):
         if not current_user.is_authenticated:

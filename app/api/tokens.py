@@ -18,6 +18,8 @@ MACHINE_PREFIX = "tpm_"
 PORTAL_PREFIX = "tpp_"
 PORTAL_SALT = "twinpurse.portal"
 PORTAL_LIFE_S = 60
+PORTAL_CLOCK_S = 30
+"""How far the portal's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,19 @@ def find_machine_token(session: Session, *, token: str) -> MachineToken:
     return row
 
 
-def read_portal_token(token: str, *, key: str, instance_id: str) -> PortalCall:
-    """Check a portal's token: signature, age (60 s) and audience. Raises NotSignedInError."""
+def read_portal_token(token: str, *, key: str, instance_id: str, now: datetime) -> PortalCall:
+    """Check a portal's token: signature, age (60 s at most, 30 s ahead at most), audience. Raises NotSignedInError."""
     serializer = URLSafeTimedSerializer(
         key, salt=PORTAL_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
     )
     try:
-        claims = serializer.loads(token, max_age=PORTAL_LIFE_S)
+        claims, made_at = serializer.loads(token, return_timestamp=True)
         audience, username, directory_id = claims["aud"], claims["sub"], claims["did"]
     except (BadData, KeyError, TypeError):
         raise NotSignedInError("The portal's token is not good here.") from None
+    age_s = (now - made_at).total_seconds()
+    if not -PORTAL_CLOCK_S <= age_s <= PORTAL_LIFE_S:
+        raise NotSignedInError("The portal's token is too old, or its clock is wrong.")
     if not key or audience != instance_id or not isinstance(username, str) or not isinstance(directory_id, str):
         raise NotSignedInError("The portal's token is not good here.")
     return PortalCall(username, directory_id)

@@ -15,7 +15,7 @@ from app import clock
 from app.api.access import machine
 from app.api.bodies import Body, Text, read_body
 from app.db import reading, writing
-from app.errors import InvalidInputError, NotFoundError
+from app.errors import InvalidInputError, NotFoundError, UnavailableError
 from app.internet import service
 from app.people.credentials import identify
 from app.settings import settings_of_app
@@ -46,7 +46,7 @@ class ItemBody(Body):
 class UsageBody(Body):
     """A batch of usage and the place in the log behind it."""
 
-    source: Text = Field(min_length=1, max_length=80)
+    source: Text = Field(min_length=1, max_length=80, pattern="^[^:]+$")  # ":" parts the keys of the books
     batch: int = Field(ge=1, lt=2**53)
     position: dict[str, Any]
     items: list[ItemBody] = Field(max_length=ITEMS_MAX)
@@ -116,7 +116,8 @@ def _items(bodies: list[ItemBody]) -> list[service.UsageItem]:
 
 
 def _user_id(name: str) -> int | None:
+    """Return whose name it is. What cannot be found out now is kept aside: one name must not stop everybody's usage."""
     try:
         return identify(name).id
-    except NotFoundError:
+    except (NotFoundError, UnavailableError):
         return None

@@ -18,10 +18,12 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.ledger import tasks as ledger_tasks
+from app.people import tasks as people_tasks
 from app.schedules import tasks as schedule_tasks
 
 TASKS: dict[str, Callable[..., Any]] = {
     "app.ledger.tasks.verify_books": ledger_tasks.verify_books,
+    "app.people.tasks.forget_old": people_tasks.forget_old,
     "app.schedules.tasks.credit_run": schedule_tasks.credit_run,
 }
 RESULT_TTL_S = 600
@@ -63,7 +65,10 @@ class Jobs:
         """Ask for a task soon. Raises redis.RedisError when Redis is away; the ticker will ask again."""
         if task not in TASKS:
             raise ValueError(f"{task!r} is not a listed task")
-        self.queue.enqueue_call(task, args=ids, result_ttl=RESULT_TTL_S, failure_ttl=86400, timeout=3600)
+        job_id = "-".join([task.replace(".", "_"), *map(str, ids)])
+        if self.queue.get_job_position(job_id) is not None:
+            return  # it waits already; without a worker the same would be asked for again and again
+        self.queue.enqueue_call(task, args=ids, job_id=job_id, result_ttl=RESULT_TTL_S, failure_ttl=86400, timeout=3600)
 
 
 def init_app(app: Flask, instance_id: str, redis_url: str) -> None:

@@ -54,6 +54,7 @@ def _round(jobs: Jobs, holder: str, now: datetime) -> list[int]:
         jobs.enqueue("app.schedules.tasks.credit_run", run_id)
     if nightly_due(reading(), now=now):
         jobs.enqueue("app.ledger.tasks.verify_books")
+        jobs.enqueue("app.people.tasks.forget_old")
         writing(lambda session: note_nightly(session, now=now))
     return waiting
 
@@ -70,10 +71,13 @@ def note_nightly(session: Session, *, now: datetime) -> None:
 
 
 def take_lease(session: Session, *, name: str, holder: str, now: datetime) -> bool:
-    """Take or renew a lease; False while somebody else's is good."""
+    """Take or renew a lease; False while somebody else's is good.
+
+    One that ends later than any lease can was taken before the clock was set back.
+    """
     mine = session.execute(
         update(Lease)
-        .where(Lease.name == name, or_(Lease.holder == holder, Lease.until < now))
+        .where(Lease.name == name, or_(Lease.holder == holder, Lease.until < now, Lease.until > now + LEASE_LIFE))
         .values(holder=holder, until=now + LEASE_LIFE, seen_at=now)
         .returning(Lease.name)
         .execution_options(synchronize_session=False)

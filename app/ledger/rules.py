@@ -10,11 +10,15 @@ SOURCES: Final = ("allocation", "print", "internet", "card", "adjustment", "refu
 KEY_LENGTH_MAX: Final = 280
 
 
-def overrun(*, balance_after: int, amount: int, floor: int | None) -> int:
-    """Return how much of a charge (`amount` < 0) lies below `floor`: 0 for credits and unrestricted accounts."""
+def overrun(*, available: int, amount: int, floor: int | None) -> int:
+    """Return how much of a charge (`amount` < 0) lies below `floor`: 0 for credits and unrestricted accounts.
+
+    `available` is the balance after the charge less what is held: a measured charge that eats into a hold is over
+    already, since the hold will be captured.
+    """
     if floor is None or amount >= 0:
         return 0
-    return max(0, min(-amount, floor - balance_after))
+    return max(0, min(-amount, floor - available))
 
 
 def split_capture(*, held: int, amount: int) -> tuple[int, int]:

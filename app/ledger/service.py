@@ -263,7 +263,7 @@ def _book(
         update(Account)
         .where(Account.id == account_id)
         .values(balance=Account.balance + amount, sequence=Account.sequence + 1)
-        .returning(Account.balance, Account.sequence, Account.floor)
+        .returning(Account.balance, Account.reserved, Account.sequence, Account.floor)
         .execution_options(synchronize_session=False)
     )
     if guarded and amount < 0:
@@ -271,7 +271,7 @@ def _book(
     row = session.execute(move).first()
     if row is None:
         raise _refusal(session, account_id, -amount)
-    balance, sequence, floor = row
+    balance, reserved, sequence, floor = row
     entry = Entry(
         account_id=account_id,
         sequence=sequence,
@@ -279,7 +279,7 @@ def _book(
         balance_after=balance,
         source=source,
         kind="measured" if measured else "guarded",
-        overrun=rules.overrun(balance_after=balance, amount=amount, floor=floor) if measured else 0,
+        overrun=rules.overrun(available=balance - reserved, amount=amount, floor=floor) if measured else 0,
         quantity=quantity,
         key=key,
         hold_id=hold_id,

@@ -43,9 +43,15 @@ def verify(session: Session) -> Report:
     totals = session.execute(select(Entry.source, func.sum(Entry.amount)).group_by(Entry.source))
     sources = {source: -int(total) for source, total in totals}
     differences = [difference for check in _CHECKS for difference in check(session)]
-    balances = int(session.scalar(select(func.coalesce(func.sum(Account.balance), 0))) or 0)
-    if balances != -sum(sources.values()):
-        differences.append(Difference("sources against balances", None, None, -sum(sources.values()), balances))
+    # One statement, so that both sums see the same moment while others go on charging.
+    booked, balances = session.execute(
+        select(
+            select(func.coalesce(func.sum(Entry.amount), 0)).scalar_subquery(),
+            select(func.coalesce(func.sum(Account.balance), 0)).scalar_subquery(),
+        )
+    ).one()
+    if balances != booked:
+        differences.append(Difference("sources against balances", None, None, int(booked), int(balances)))
     differences += [Difference(f"unknown source {name!r}", None, None, 0, 1) for name in sources if name not in SOURCES]
     return Report(
         accounts=int(session.scalar(select(func.count(Account.id))) or 0),

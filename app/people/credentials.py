@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
 from app.errors import NotFoundError, NotSignedInError, TooManyAttemptsError, UnavailableError
-from app.people import rules, service
+from app.people import service
 from app.people.models import SignInFailure, User
 from app.settings import settings_of_app
 from directory.interface import (
@@ -22,8 +22,11 @@ from directory.interface import (
     is_plausible_password,
     is_plausible_username,
 )
-from directory.throttle import FORGET_AFTER_S, delay_s
+from directory.throttle import FORGET_AFTER_S, delay_s, throttle_key
 
+Tries = tuple[int, datetime] | None
+"""(failures, when the last one was) of a name; None where nothing is counted."""
+RENEW_AFTER = timedelta(minutes=15)
 REFUSED = "That name and password do not match. Use the ones that you use to sign in to the network."
 
 
@@ -37,9 +40,8 @@ def check(*, username: str, password: str) -> int:
     if not (is_plausible_username(username) and is_plausible_password(password)):
         raise NotSignedInError(REFUSED)
     now = clock.now()
-    # Casefolding may make a name longer than it was typed, up to three times.
-    name = rules.name_key(username)[:256]
-    wait_s = writing(lambda session: _admit(session, name, now))
+    name = throttle_key(username)
+    wait_s, before = writing(lambda session: _admit(session, name, now))
     if wait_s > 0:
         raise TooManyAttemptsError(f"Too many tries. Wait {_in_words(wait_s)}, then try again.", wait_s=wait_s)
     try:
@@ -47,7 +49,7 @@ def check(*, username: str, password: str) -> int:
     except BadCredentialsError:
         raise NotSignedInError(REFUSED) from None
     except DirectoryError as exc:
-        writing(lambda session: _take_back(session, name))
+        writing(lambda session: _take_back(session, name, before))
         current_app.logger.error("sign-in: the directory does not answer: %s", exc)
         raise UnavailableError("The network's directory does not answer. Nothing is lost; try again soon.") from exc
 
@@ -69,6 +71,27 @@ def identify(username: str, directory_id: str | None = None) -> User:
     user = service.find_user(reading(), username=username)
     if user is not None and directory_id in (None, user.directory_id):
         return user
+    return _look_up(username, directory_id)
+
+
+def renew(user: User) -> User:
+    """Return the user with record, groups and rights as the directory has them; asked again after 15 minutes.
+
+    Somebody who comes in by the portal never types a password here, so this is where their groups are renewed.
+    Administrators are asked about each time. While the directory is away, what is known counts for everybody else.
+    Raises NotFoundError for somebody who has left, UnavailableError for an administrator while it is away.
+    """
+    if not user.is_admin and clock.now() - user.refreshed_at < RENEW_AFTER:
+        return user
+    try:
+        return _look_up(user.username, user.directory_id)
+    except UnavailableError:
+        if user.is_admin:
+            raise
+        return user
+
+
+def _look_up(username: str, directory_id: str | None) -> User:
     try:
         person = _directory().find(username)
     except BadCredentialsError:
@@ -92,27 +115,28 @@ def _admin_groups() -> list[str]:
     return settings_of_app().config.directory.admin_groups
 
 
-def _admit(session: Session, name: str, now: datetime) -> int:
-    """Count a try and return 0, or count nothing and return the seconds to wait."""
+def _admit(session: Session, name: str, now: datetime) -> tuple[int, Tries]:
+    """Count a try; return (0, what stood there before), or count nothing and return the seconds to wait."""
     row = session.get(SignInFailure, name, with_for_update=True)
     if row is None:
         session.add(SignInFailure(username=name, failures=1, last_at=now))
-        return 0
+        return 0, None
+    before = (row.failures, row.last_at)
     age_s = (now - row.last_at).total_seconds()
     wait_s = max(0, math.ceil(delay_s(row.failures) - age_s))
     if wait_s == 0:
         row.failures = row.failures + 1 if age_s < FORGET_AFTER_S else 1
         row.last_at = now
-    return wait_s
+    return wait_s, before
 
 
-def _take_back(session: Session, name: str) -> None:
-    session.execute(
-        update(SignInFailure)
-        .where(SignInFailure.username == name, SignInFailure.failures > 0)
-        .values(failures=SignInFailure.failures - 1)
-        .execution_options(synchronize_session=False)
-    )
+def _take_back(session: Session, name: str, before: Tries) -> None:
+    """Put back what stood there before a try that the directory did not answer."""
+    row = session.get(SignInFailure, name, with_for_update=True)
+    if row is not None and before is None:
+        session.delete(row)
+    elif row is not None and before is not None:
+        row.failures, row.last_at = before
 
 
 def _in_words(wait_s: int) -> str:

@@ -23,7 +23,7 @@ def remember(session: Session, *, person: Person, admin_groups: Sequence[str], n
     Somebody else who still has the name here has lost it in the directory: they keep purse and history under a name
     that nobody can sign in with, since a recycled name is another person.
     """
-    user = session.scalar(select(User).where(User.directory_id == person.directory_id))
+    user = session.scalar(select(User).where(User.directory_id == person.directory_id).with_for_update())
     username = rules.name_key(person.username)
     holder = session.scalar(select(User).where(User.username == username))
     if holder is not None and holder is not user:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
+from app.errors import UnavailableError
 from app.people import rules
 from app.people.models import EnterCode, LoginSession, User
 
@@ -94,7 +95,10 @@ def load_visitor(token: str) -> Visitor | None:
         return None
     visitor = _visitor(user, token)
     if now - login.seen_at >= SEEN_EVERY:
-        writing(lambda session: _touch(session, digest(token), now))
+        try:
+            writing(lambda session: _touch(session, digest(token), now), patient=False)
+        except (UnavailableError, SQLAlchemyError):  # a page that only reads is shown all the same
+            flask.current_app.logger.warning("a session's last use could not be noted")
     return visitor
 
 

@@ -11,7 +11,7 @@ from app import clock
 from app.api.access import machine
 from app.api.bodies import Body, Text, read_body
 from app.db import writing
-from app.errors import NotFoundError
+from app.errors import NotFoundError, UnavailableError
 from app.people.credentials import identify
 from app.printing import rules, service
 from app.settings import settings_of_app
@@ -24,7 +24,7 @@ JOB_MAX = 2**63 - 1  # a larger number is no row of any database
 class JobBody(Body):
     """A job that wants to print."""
 
-    server: Text = Field(min_length=1, max_length=80)
+    server: Text = Field(min_length=1, max_length=80, pattern="^[^:]+$")  # ":" parts the keys of the books
     printer: Text = Field(min_length=1, max_length=128)
     user: Text = Field(max_length=256)
     job_id: int = Field(ge=0, lt=2**31)
@@ -53,8 +53,13 @@ def ask_to_print() -> dict[str, Any]:
     """Answer whether a job may print, and hold its price."""
     body, settings = read_body(JobBody), settings_of_app()
     terms = service.Terms(settings.config.print.price_per_page, settings.unit, settings.enforces)
-    seen, user_id = service.JobSeen(**body.model_dump()), _user_id(body.user)
-    answer = writing(lambda session: service.ask(session, seen=seen, user_id=user_id, terms=terms, now=clock.now()))
+    seen = service.JobSeen(**body.model_dump())
+    user_id, looked_up = _user_id(body.user)
+    answer = writing(
+        lambda session: service.ask(
+            session, seen=seen, user_id=user_id, looked_up=looked_up, terms=terms, now=clock.now()
+        )
+    )
     return {
         "decision": answer.decision,
         "reason": answer.reason,
@@ -85,8 +90,11 @@ def release_job(job_id: int) -> dict[str, Any]:
     return {}
 
 
-def _user_id(name: str) -> int | None:
+def _user_id(name: str) -> tuple[int | None, bool]:
+    """Return (whose name it is, whether that could be found out): one unknown name must not stop a queue."""
     try:
-        return identify(name).id
+        return identify(name).id, True
     except NotFoundError:
-        return None
+        return None, True
+    except UnavailableError:
+        return None, False

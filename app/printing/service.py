@@ -49,11 +49,14 @@ class Answer:
     price: int
 
 
-def ask(session: Session, *, seen: JobSeen, user_id: int | None, terms: Terms, now: datetime) -> Answer:
+def ask(
+    session: Session, *, seen: JobSeen, user_id: int | None, terms: Terms, now: datetime, looked_up: bool = True
+) -> Answer:
     """Decide over a job before it prints, and hold its price.
 
     Asking again before the run is finished is the same run; after a capture it is a new one. `user_id` None: the
-    directory knows nobody of that name. In monitor mode the answer is always "print".
+    directory knows nobody of that name or, when not `looked_up`, did not answer: then only this job waits. In monitor
+    mode the answer is always "print".
     """
     job = _run_of(session, seen, terms, now)
     placed = session.get(Hold, job.hold_id, populate_existing=True) if job.hold_id is not None else None
@@ -66,6 +69,10 @@ def ask(session: Session, *, seen: JobSeen, user_id: int | None, terms: Terms, n
     job.hold_id, job.user_id, job.pages_counted = None, user_id, seen.pages
     job.updated_at = now
     cost = rules.price(pages=seen.pages or 0, price_per_page=terms.price_per_page)
+    if terms.enforce and not looked_up:
+        return _refuse(
+            job, "waiting", "The network's directory does not answer: it is not known whose job this is.", cost
+        )
     if terms.enforce and user_id is None:
         return _refuse(job, "cancelled", f"No purse is known for the name {seen.user}. Nothing was charged.", cost)
     if terms.enforce and seen.pages is None:

@@ -13,7 +13,7 @@ from app.api.tokens import PortalCall
 from app.db import reading, writing
 from app.internet.rules import may_go_on
 from app.people import sessions
-from app.people.credentials import identify
+from app.people.credentials import identify, renew
 from app.people.models import User
 from app.purse import rules, service
 from app.settings import Settings, settings_of_app
@@ -38,7 +38,7 @@ def show_purse() -> dict[str, Any]:
 @portal
 def make_enter_code() -> dict[str, Any]:
     """Return a code with which the user's browser gets in, once."""
-    user = _portal_user()
+    user = renew(_portal_user())
     code = writing(lambda session: sessions.make_enter_code(session, user_id=user.id, now=clock.now()))
     return {"code": code, "url": f"{settings_of_app().config.public_url}/enter?code={code}"}
 

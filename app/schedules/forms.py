@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import date
 from typing import Any
 
@@ -57,6 +58,7 @@ class ScheduleForm(FlaskForm):
     ends_on = StringField("Last day")
     catch_up = RadioField("If the server was off", choices=CATCH_UP, validate_choice=False, default="last")
     version = HiddenField()
+    form_id = HiddenField(default=lambda: secrets.token_urlsafe(18))
 
     def read(self, unit: Unit) -> tuple[Terms, dict[str, str]]:
         """Return the terms and, by field, what is wrong with them; the terms count only where nothing is."""
@@ -84,6 +86,11 @@ class ScheduleForm(FlaskForm):
         """Put each problem at its field."""
         for name, problem in problems.items():
             self[name].errors = [problem]
+
+    @property
+    def sent_id(self) -> str | None:
+        """The id that makes sending the form twice the same as once; None when it was tampered with."""
+        return self.form_id.data if re.fullmatch(r"[A-Za-z0-9_-]{16,64}", self.form_id.data or "", re.ASCII) else None
 
     @property
     def shown_version(self) -> int:

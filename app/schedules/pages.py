@@ -81,7 +81,8 @@ def create() -> Page | Response:
     if problems or "preview" in request.form:
         form.show(problems)
         return _form_page(form, None), 422 if problems else 200
-    schedule = writing(lambda session: service.create(session, terms=terms, now=clock.now()))
+    form_id = form.sent_id
+    schedule = writing(lambda session: service.create(session, terms=terms, now=clock.now(), form_id=form_id))
     flask.flash(f"Schedule saved. {_what_follows(schedule)}", "ok")
     return flask.redirect(flask.url_for(".list_schedules"), 303)
 

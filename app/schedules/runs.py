@@ -92,7 +92,11 @@ def unfinished(session: Session, *, now: datetime) -> list[int]:
             select(Run.id)
             .where(
                 Run.state != "done",
-                or_(Run.heartbeat_at.is_(None), Run.heartbeat_at < now - STALE_AFTER),
+                or_(
+                    Run.heartbeat_at.is_(None),
+                    Run.heartbeat_at < now - STALE_AFTER,
+                    Run.heartbeat_at > now + STALE_AFTER,  # the clock was set back
+                ),
             )
             .order_by(Run.due_at, Run.id)
         )

@@ -45,10 +45,16 @@ class NextCredit:
     schedule: str
 
 
-def create(session: Session, *, terms: Terms, now: datetime) -> Schedule:
-    """Keep a new schedule; it counts from now on. Raises InvalidInputError with every field that is wrong."""
+def create(session: Session, *, terms: Terms, now: datetime, form_id: str | None = None) -> Schedule:
+    """Keep a new schedule; it counts from now on. Raises InvalidInputError with every field that is wrong.
+
+    `form_id` is what the form carried: sending it twice makes one schedule and returns the first.
+    """
+    known = session.scalar(select(Schedule).where(Schedule.form_id == form_id)) if form_id else None
+    if known is not None:
+        return known
     _check(terms)
-    schedule = Schedule(created_at=now, groups=[])
+    schedule = Schedule(created_at=now, groups=[], form_id=form_id)
     _apply(session, schedule, terms, now)
     session.add(schedule)
     session.flush()

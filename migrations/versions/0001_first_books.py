@@ -65,6 +65,7 @@ def upgrade() -> None:
         sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("form_id", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("catch_up IN ('all', 'last', 'none')", name=op.f("ck_schedules_catch_up")),
@@ -72,6 +73,7 @@ def upgrade() -> None:
         sa.CheckConstraint("top_up IN ('add', 'cap', 'reset')", name=op.f("ck_schedules_top_up")),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_schedules_amount")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_schedules")),
+        sa.UniqueConstraint("form_id", name=op.f("uq_schedules_form_id")),
     )
     op.create_table(
         "sign_in_failures",

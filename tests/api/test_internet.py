@@ -16,6 +16,8 @@ from app.internet import service
 from app.internet.models import UnmatchedUsage
 from app.money import MICRO
 from app.schedules import service as schedules
+from directory.interface import DirectoryUnavailableError
+from directory.memory import MemoryDirectory
 from tests.api.conftest import INTERNET, Instance, batch, item
 
 MB = 1_000_000
@@ -201,3 +203,14 @@ def test_one_purse_pays_for_both(make_api: Callable[..., Instance], database_url
     book(shared, 2, item(size_bytes=50 * MB))
     refused = shared.ok("POST", "/api/v1/print/jobs", body | {"job_uuid": "2", "pages": 1})
     assert refused["decision"] == "cancel"
+
+
+def test_a_new_name_stops_nobodys_usage_while_the_directory_is_away(internet: Instance, cast: MemoryDirectory) -> None:
+    cast.failure = DirectoryUnavailableError("away")
+    before, _ = internet.figures("alice")
+    internet.ok("POST", f"{INTERNET}/usage", batch(1, item("alice"), item("guest")))
+    assert internet.figures("alice")[0] == before - 10_000
+    with internet.app.app_context():
+        assert [(row.username, row.bytes) for row in reading().scalars(select(UnmatchedUsage))] == [
+            ("guest", 1_000_000)
+        ]

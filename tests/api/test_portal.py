@@ -11,11 +11,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from app import clock
-from app.db import writing
+from app.db import reading, writing
 from app.money import MICRO
+from app.people import service as people
 from app.people import sessions
 from app.schedules import service as schedules
+from directory.interface import DirectoryUnavailableError
+from directory.memory import MemoryDirectory, MemoryPerson
 from tests.api.conftest import Instance, portal_serializer, portal_token
+from tests.conftest import person
 
 PURSE = "/api/v1/purse"
 KEYS = {
@@ -112,10 +116,10 @@ def test_a_token_that_is_not_good_is_refused(printing_purse: Instance) -> None:
 def test_a_token_lives_a_minute(printing_purse: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     token = portal_token()
     assert printing_purse.call("GET", PURSE, token=token).status_code == 200
-    issued = int(clock.now().timestamp())
-    for seconds, status in ((59, 200), (62, 401), (-120, 401)):
-        at = issued + seconds
-        monkeypatch.setattr("itsdangerous.timed.time.time", lambda at=at: at)
+    issued = clock.now()
+    for seconds, status in ((59, 200), (62, 401), (-20, 200), (-120, 401)):
+        at = issued + timedelta(seconds=seconds)
+        monkeypatch.setattr(clock, "now", lambda at=at: at)
         assert printing_purse.call("GET", PURSE, token=token).status_code == status
 
 
@@ -151,3 +155,33 @@ def test_an_enter_code_is_too_old_after_a_minute(printing_purse: Instance) -> No
     assert client.get(f"/enter?code={old}").headers["Location"] == "/sign-in"
     assert client.get(f"/enter?code={young}").headers["Location"] == "/"
     assert printing_purse.call("GET", "/enter?code=", token="").headers["Location"] == "/sign-in"
+
+
+@pytest.mark.parametrize("moved_to", [None, ("Staff",)])
+def test_coming_in_renews_groups_and_rights(
+    printing_purse: Instance, cast: MemoryDirectory, moved_to: tuple[str, ...] | None
+) -> None:
+    """Somebody who always comes by the portal types no password here: this is where a change is noticed."""
+    cast.remove("admin")
+    if moved_to is not None:
+        cast.put(MemoryPerson(person("admin", "Ada Min", moved_to), "demo-admin"))
+    answer = printing_purse.call("POST", "/api/v1/enter-codes", {}, token=portal_token(username="admin"))
+    assert answer.status_code == (200 if moved_to else 404)
+    if moved_to:
+        with printing_purse.app.app_context():
+            user = people.get_user(reading(), user_id=printing_purse.users["admin"])
+            assert (user.is_admin, [group.name for group in user.groups]) == (False, ["Staff"])
+
+
+def test_while_the_directory_is_away_people_come_in_and_administrators_do_not(
+    printing_purse: Instance, cast: MemoryDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: later.timestamp())
+    cast.failure = DirectoryUnavailableError("away")
+    for name, status in (("alice", 200), ("admin", 503)):
+        assert (
+            printing_purse.call("POST", "/api/v1/enter-codes", {}, token=portal_token(username=name)).status_code
+            == status
+        )

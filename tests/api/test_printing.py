@@ -12,6 +12,8 @@ from app import clock
 from app.db import writing
 from app.ledger import service as ledger
 from app.money import MICRO
+from directory.interface import DirectoryUnavailableError
+from directory.memory import MemoryDirectory
 from tests.api.conftest import PRINT, Instance, job
 
 PAGE = 50_000
@@ -156,3 +158,18 @@ def test_a_run_that_is_not_there_is_not_found(printing: Instance) -> None:
 def test_text_that_no_database_takes_does_not_break_the_door(printing: Instance) -> None:
     assert printing.ok("POST", PRINT, job(title="a\0b"))["decision"] == "print"
     assert printing.ok("POST", PRINT, job(user="ali\0ce", job_uuid="2"))["decision"] == "cancel"
+
+
+@pytest.mark.parametrize(("mode", "decision"), [("enforce", "hold"), ("monitor", "print")])
+def test_a_new_name_stops_no_queue_while_the_directory_is_away(
+    make_api: Callable[..., Instance], cast: MemoryDirectory, mode: str, decision: str
+) -> None:
+    instance = make_api(mode=mode)
+    cast.failure = DirectoryUnavailableError("away")
+    assert instance.ok("POST", PRINT, job(user="guest"))["decision"] == decision
+    instance.credit("alice", MICRO)
+    assert instance.ok("POST", PRINT, job(user="alice", job_uuid="urn:uuid:2"))["decision"] == "print"
+
+
+def test_a_server_name_cannot_reach_into_other_keys(printing: Instance) -> None:
+    assert printing.call("POST", PRINT, job(server="cups1:urn")).status_code == 422

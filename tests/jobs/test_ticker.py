@@ -163,3 +163,23 @@ def test_two_worker_processes_with_a_ticker_each_make_each_run_once(
     with crowd.app.app_context():
         credited = list(reading().scalars(select(Run.credited)))
     assert credited == [3000] * 5
+
+
+def test_a_clock_that_was_set_back_stops_neither_lease_nor_run(make_crowd: Callable[..., Crowd]) -> None:
+    crowd = make_crowd(people=1)
+    with crowd.app.app_context():
+        ahead = clock.now() + timedelta(hours=1)
+        assert writing(lambda session: ticker.take_lease(session, name="ticker", holder="gone", now=ahead))
+    assert len(crowd.tick()) == 1
+    with crowd.app.app_context():
+        writing(lambda session: session.execute(update(Run).values(heartbeat_at=ahead)))
+    assert len(crowd.tick()) == 1
+
+
+def test_what_waits_in_the_queue_is_not_asked_for_again(make_crowd: Callable[..., Crowd]) -> None:
+    crowd = make_crowd(people=1)
+    for number in range(3):
+        assert len(crowd.tick(after=number * STALE)) == 1
+    assert crowd.jobs.queue.count == 3  # the run, and the night's two jobs
+    crowd.work()
+    crowd.check_everybody_got_it_once()

@@ -222,3 +222,12 @@ def test_verification_names_what_differs(books: Books, damage: dict[str, int], n
     differences = verify(reading()).differences
     assert [(found.what, found.account_id) for found in differences if found.account_id] == [(named, books.account_id)]
     set_to(before)
+
+
+def test_what_eats_into_a_hold_is_over_already(books: Books) -> None:
+    books.post(1)
+    placed = books.hold(1)
+    used = books.post(-1, measured=True)
+    assert used.overrun == 1 * MICRO
+    books.capture(placed, 1)
+    assert books.figures == (-1, 0)

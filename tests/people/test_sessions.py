@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -150,3 +153,17 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(make_instance: Callable
     assert "Secure" in given
     assert "Path=/" in given
     assert "Domain" not in given
+
+
+def test_a_page_that_reads_is_shown_while_somebody_else_writes(
+    print_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session's last use cannot be noted then; that must neither wait nor fail."""
+    browser, start = signed_in(print_app, "alice"), clock.now()
+    move_clock(monkeypatch, start + timedelta(minutes=2))
+    file = print_app.extensions["twinpurse.settings"].folder / "twinpurse.db"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked = time.monotonic()
+        assert browser.get("/").status_code == 200
+        assert time.monotonic() - asked < 5

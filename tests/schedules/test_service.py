@@ -268,3 +268,12 @@ def _give(user_id: int, units: int) -> None:
             title="test",
         )
     )
+
+
+def test_a_form_that_is_sent_twice_makes_one_schedule() -> None:
+    form_id = "a-form-that-was-sent-twice"
+    made = [
+        writing(lambda session: service.create(session, terms=WEEKLY, now=START, form_id=form_id)).id for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    assert reading().scalar(select(func.count(Schedule.id))) == 1
