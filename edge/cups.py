@@ -19,7 +19,7 @@ from edge.client import InstanceAwayError, InstanceClient, InstanceRefusedError
 from edge.cups_device import Device, forward
 from edge.cups_job import CountError, JobError, PrintJob, count_pages, device_uri, read_job, spooled_documents
 from edge.settings import CupsSettings, SettingsError, load_cups
-from edge.settle import deliver, send
+from edge.settle import deliver, deliver_run, send
 from edge.spool import CaptureSpool, PrintJournal, Settlement, SpoolError
 
 __all__ = ["device_uri", "main", "write_launcher"]
@@ -106,11 +106,15 @@ def _deliver_only(config: Path) -> int:
 
 def _deliver(spool: CaptureSpool, client: InstanceClient, seconds: float) -> bool:
     done = deliver(spool, client, seconds, PAUSE_S)
-    for words in done.refused:
-        say("WARNING", f"The instance did not accept a settlement: {words}")
+    _warn(done.refused)
     if done.away:
         say("INFO", f"The pages are charged later: {done.away}.")
     return not (done.away or done.refused)
+
+
+def _warn(refused: Sequence[str]) -> None:
+    for words in refused:
+        say("WARNING", f"The instance did not accept a settlement: {words}")
 
 
 def _print(argv: Sequence[str], environ: Mapping[str, str], stop: Stop) -> int:
@@ -127,7 +131,7 @@ def _print(argv: Sequence[str], environ: Mapping[str, str], stop: Stop) -> int:
         pages, doubt = _count(job, settings, documents, stop)
         if stop.asked:
             return CANCEL
-        decision = _decide(client, settings, job, pages, stop)
+        decision = _decide(client, settings, spool, job, pages, stop)
         if decision is None:
             return CANCEL
         if decision.action == "cancel":
@@ -154,7 +158,7 @@ def _settle(
     try:
         journal.settle(settlement)
         _deliver(spool, client, seconds)
-    except SpoolError as error:
+    except (SpoolError, OSError) as error:
         say("WARNING", f"{error}; trying to report the pages without it")
         _tell_at_once(client, settlement)
 
@@ -187,11 +191,12 @@ def _count(job: PrintJob, settings: CupsSettings, documents: Sequence[int], stop
 
 
 def _decide(
-    client: InstanceClient, settings: CupsSettings, job: PrintJob, pages: int | None, stop: Stop
+    client: InstanceClient, settings: CupsSettings, spool: CaptureSpool, job: PrintJob, pages: int | None, stop: Stop
 ) -> Decision | None:
-    """Ask the instance until it answers; None when CUPS asked for the end before. Raises InstanceRefusedError.
+    """Ask the instance until it answers; None when CUPS asked for the end before.
 
-    While it is away the job waits: printing anyway would be free, and giving up would lose the job.
+    While it is away the job waits: printing anyway would be free, and giving up would lose the job. What the spool
+    holds is told before the question. Raises InstanceRefusedError, SpoolError.
     """
     question = {
         "server": settings.instance.server,
@@ -205,7 +210,11 @@ def _decide(
     pause_s, waiting = settings.retry_first_s, False
     while not stop.asked:
         try:
+            if waiting:
+                _deliver(spool, client, 0)
             decision = _read_decision(client.post("/print/jobs", question))
+            if decision.action == "print" and _told_earlier_end(spool, client, decision):
+                continue  # the answer was about a run that has ended meanwhile
         except InstanceAwayError as error:
             if not waiting:
                 forward(f"STATE: +{WAITING}\n".encode("ascii"))
@@ -223,6 +232,17 @@ def _decide(
             say("INFO", "The accounting server answers again.")
         return decision
     return None
+
+
+def _told_earlier_end(spool: CaptureSpool, client: InstanceClient, decision: Decision) -> bool:
+    """Tell how this very run ended, if the spool still knows of it; return whether it did.
+
+    Printing on the answer would put new pages on a run that is about to be given back, or charged for the pages
+    before. Raises InstanceAwayError, SpoolError.
+    """
+    done = deliver_run(spool, client, decision.job, decision.run)
+    _warn(done.refused)
+    return bool(done.sent or done.refused)
 
 
 def _pause(seconds: float, stop: Stop) -> None:
@@ -263,14 +283,15 @@ def _run_device(
     if code < 0 and not stop.asked:
         say("ERROR", "This job is held: the device backend broke down.")
         code = HOLD
-    return max(code, OK), journal.settlement(*_pages_and_reason(device.tally.pages, code, counted, stop.asked))
+    cancelled = stop.asked and not device.ignored_stop
+    return max(code, OK), journal.settlement(*_pages_and_reason(device.tally.pages, code, counted, cancelled))
 
 
 def _pages_and_reason(said: int, code: int, counted: int | None, cancelled: bool) -> tuple[int | None, str]:
     """What to capture, or None and why the hold is given back."""
     if said > 0:
         return said, ""  # paper came out, however it ended
-    if cancelled:
+    if cancelled:  # few pages or none, as a rule; charging all of them would punish who cancels in time
         return None, "the job was cancelled"
     if code != OK:
         return None, f"the device backend failed (code {code})"

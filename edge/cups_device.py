@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ BACK_CHANNEL_FDS: Final = (3, 4)  # CUPS: 3 is the back channel, 4 the side chan
 MAX_LINE_BYTES: Final = 8192
 TOTAL_LINE: Final = re.compile(rb"PAGE:\s+total\s+(\d{1,9})\s*")
 PAGE_LINE: Final = re.compile(rb"PAGE:\s+(\d{1,9})\s+(\d{1,9})\s*")
+
+IGNORED_SIGNALS: Final = re.compile(r"^SigIgn:\s*([0-9a-f]+)$", re.MULTILINE)
 
 
 @dataclass
@@ -70,12 +73,17 @@ class Device:
         self._program = check_device(job)
         self._process: subprocess.Popen[bytes] | None = None
         self.stopped = False
+        self.ignored_stop = False
         self.tally = PageTally(has_files=bool(job.documents))
 
     def stop(self) -> None:
-        """Ask the backend to give up its job (SIGTERM, as CUPS would)."""
+        """Ask the backend to give up its job (SIGTERM, as CUPS would).
+
+        `ignored_stop` then says whether it ignores that: CUPS's own `socket` prints what it gets by stdin to the end.
+        """
         self.stopped = True
         if self._process is not None and self._process.returncode is None:
+            self.ignored_stop = _ignores_sigterm(self._process.pid)
             self._process.terminate()
 
     def run(self, document: int, note: Callable[[int], None]) -> int:
@@ -116,6 +124,15 @@ def forward(line: bytes) -> None:
         os.write(2, line)
     except OSError:
         return
+
+
+def _ignores_sigterm(pid: int) -> bool:
+    """Whether a process ignores SIGTERM, by its mask in /proc (proc(5), SigIgn)."""
+    try:
+        found = IGNORED_SIGNALS.search(Path(f"/proc/{pid}/status").read_text(errors="replace"))
+    except OSError:
+        return False
+    return found is not None and bool(int(found.group(1), 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _inheritable(descriptor: int) -> bool:

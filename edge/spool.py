@@ -131,6 +131,38 @@ class CaptureSpool:
                 continue
             yield name, settlement
 
+    @contextlib.contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Have a settlement to oneself while it is sent; False when another backend has it, or has dealt with it.
+
+        Sent twice at once, a release could arrive after the job was asked about anew, and end the new print's hold.
+        Raises SpoolError.
+        """
+        descriptor = None
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(name, os.O_RDONLY | NO_FOLLOW, dir_fd=self._folder)
+            mine = descriptor is not None and self._locked(descriptor, name)
+        except OSError as error:
+            if descriptor is not None:
+                os.close(descriptor)
+            raise SpoolError(f"{name} cannot be claimed: {error.strerror}") from error
+        try:
+            yield mine
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _locked(self, descriptor: int, name: str) -> bool:
+        """Lock an open file; False when another backend holds it, or when it no longer has this name."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            there = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        mine = os.fstat(descriptor)
+        return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
     def remove(self, name: str) -> None:
         """Forget an acknowledged settlement; another backend may have done so already. Raises SpoolError."""
         try:
@@ -170,13 +202,7 @@ class CaptureSpool:
     def _settle_if_abandoned(self, name: str) -> bool:
         descriptor = os.open(name, os.O_RDWR | NO_FOLLOW, dir_fd=self._folder)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            mine = os.fstat(descriptor)
-            there = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
-            if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
+            if not self._locked(descriptor, name):
                 return False
             settlement = _from_journal(os.read(descriptor, MAX_FILE_BYTES))
             if settlement is None:

@@ -2,7 +2,9 @@
 
 It is a fake, because a real instance cannot be told to lose one response, to hang, or to be gone exactly between a
 print and its capture. It answers what it was told to answer, records each request, and has no rule of its own but
-the API's: a job whose run is not finished is answered with the same run again, and settling twice changes nothing.
+the API's: a job whose run is not captured is answered with the same run again, a captured one with a new run, and
+settling twice changes nothing. A released run is not captured unless it was asked for anew; a captured one is not
+released.
 """
 
 from __future__ import annotations
@@ -45,6 +47,10 @@ class Orders:
     raw: bytes | None = None
 
 
+class WrongStateError(Exception):
+    """A settlement that contradicts how the run stands: the API's 409."""
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
@@ -64,6 +70,7 @@ class InstanceStub:
         self.orders = Orders()
         self.runs: dict[str, tuple[int, int]] = {}
         self.settled: dict[tuple[int, int], dict[str, Any]] = {}
+        self.jobs = 0
         self._server: _Server | None = None
         self.lock = threading.Lock()
         self.released = threading.Event()
@@ -89,6 +96,7 @@ class InstanceStub:
         self.requests.clear()
         self.runs.clear()
         self.settled.clear()
+        self.jobs = 0
         self.released = threading.Event()
         if self._server is None:
             self.up()
@@ -102,18 +110,28 @@ class InstanceStub:
         found = SETTLE_PATH.fullmatch(path)
         with self.lock:
             if found:
-                key = (int(found.group(1)), int(body["run"]))
-                kept = self.settled.setdefault(key, {"how": found.group(2), **body})
-                return {"charged_micro": 0, "charged_text": "$0.00", "pages": kept.get("pages")}
+                return self._settle((int(found.group(1)), int(body["run"])), found.group(2), body)
             if path != "/api/v1/print/jobs":
                 raise KeyError(path)
             uuid = body["job_uuid"]
-            job, run = self.runs.get(uuid, (len(self.runs) + 1, 1))
-            if (job, run) in self.settled:
-                run += 1
+            job, run = self.runs.get(uuid, (0, 0))
+            if not job or self.settled.get((job, run), {}).get("how") == "capture":
+                self.jobs += 1
+                job, run = self.jobs, run + 1
             self.runs[uuid] = (job, run)
+            self.settled.pop((job, run), None)  # a released run is held again
             orders = self.orders
             return {"decision": orders.decision, "reason": orders.reason, "job": job, "run": run, "price_micro": 150000}
+
+    def _settle(self, key: tuple[int, int], how: str, body: dict[str, Any]) -> dict[str, Any]:
+        kept = self.settled.setdefault(key, {"how": how, **body})
+        if kept["how"] != how or kept.get("pages") != body.get("pages"):
+            raise WrongStateError(f"job {key[0]} run {key[1]} was settled by {kept['how']}")
+        return {"charged_micro": 0, "charged_text": "$0.00", "pages": kept.get("pages")}
+
+    def charged(self) -> list[int]:
+        """The pages of each captured run, in the order of the captures."""
+        return [kept["pages"] for kept in self.settled.values() if kept["how"] == "capture"]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -152,7 +170,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(status, {"error": code, "message": f"told to answer {status}"})
         if token != TOKEN:
             return self._send(401, {"error": "unauthorized", "message": "unknown token"})
-        answer = stub.answer(self.path, body)
+        try:
+            answer = stub.answer(self.path, body)
+        except WrongStateError as error:
+            return self._send(409, {"error": "wrong_state", "message": str(error)})
         ending = self.path.rsplit("/", 1)[-1]
         if orders.lose.get(ending, 0) > 0:
             orders.lose[ending] -= 1

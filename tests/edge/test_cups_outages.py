@@ -111,6 +111,42 @@ def test_an_instance_that_dies_before_the_capture_hears_of_it_with_the_next_job(
     assert place.left_in_spool() == []
 
 
+def print_again_during_the_outage(place: Place, job: int) -> None:
+    place.wait_until_spooled(".json")
+    place.wait_until_printer_is_idle()
+    place.printer.behave()
+    place.cups.run("lp", "-i", str(job), "-H", "restart")
+    place.wait_until_waiting(job)
+    place.instance.up()
+    place.finish(job)
+    assert len(place.printer.printed()) == 1
+    assert place.left_in_spool() == []
+
+
+def test_pages_of_a_retry_are_charged_when_the_first_try_failed_in_the_same_outage(place: Place) -> None:
+    place.printer.claim(0)
+    place.printer.fail()
+    place.printer.take(2)
+    job = place.print()
+    place.wait_until_printed(1)
+    place.instance.down()
+    place.finish(job, "canceled", "aborted")
+    print_again_during_the_outage(place, job)
+    assert len(place.releases()) == 1
+    assert place.instance.charged() == [3]
+
+
+def test_a_reprint_in_the_same_outage_is_charged_as_well(place: Place) -> None:
+    place.printer.take(2)
+    job = place.print()
+    place.wait_until_printed(1)
+    place.instance.down()
+    place.finish(job)
+    print_again_during_the_outage(place, job)
+    assert place.instance.charged() == [3, 3]
+    assert len({question["job_uuid"] for question in place.questions()}) == 1
+
+
 def test_a_backend_killed_while_printing_is_settled_by_the_next_job(place: Place) -> None:
     place.printer.take(2)
     job = place.print()

