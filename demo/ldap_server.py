@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hmac
 import ipaddress
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Sequence
@@ -157,6 +158,8 @@ def serve(factory: DemoDirectoryFactory, address: str, port: int) -> int:
             failures.append(error)
             reactor.stop()
 
+    # A shell's background job starts with SIGINT ignored, and Twisted would leave it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Only now, so that the port never answers before the signals are heeded.
     reactor.callWhenRunning(listen)
     reactor.run()

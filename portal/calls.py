@@ -22,6 +22,9 @@ BODY_BYTES_MAX = 256_000
 CALLS_AT_ONCE = 16
 """Per instance: one that hangs keeps no more threads than these, and none of another instance's."""
 
+SKIPPED_S = 3.0
+"""One that kept a page waiting is taken for silent for this long, so that it does not hold up the next pages too."""
+
 USER_AGENT = "twinpurse-portal"
 
 
@@ -31,6 +34,10 @@ class CallError(Exception):
 
 class SilentError(CallError):
     """It does not answer, or not in time."""
+
+
+class LateError(SilentError):
+    """It kept us waiting until our time was up."""
 
 
 class UnusableError(CallError):
@@ -61,7 +68,7 @@ class Call:
     def run(self, tls: ssl.SSLContext) -> bytes:
         """Return the body of a good answer: status 200, JSON, small. Raises CallError."""
         if time.monotonic() >= self.deadline:
-            raise SilentError("too many calls are waiting for it")
+            raise LateError("too many calls are waiting for it")
         timeout = httpx2.Timeout(1.0, connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
         headers = {
             "Authorization": f"Bearer {self.token}",
@@ -85,9 +92,10 @@ class Call:
             raise UnusableError(type(error).__name__) from error
         except httpx2.RemoteProtocolError as error:
             late = time.monotonic() >= self.deadline
-            raise (SilentError if late else UnusableError)(type(error).__name__) from error
+            raise (LateError if late else UnusableError)(type(error).__name__) from error
         except (httpx2.HTTPError, OSError) as error:
-            raise SilentError(type(error).__name__) from error
+            late = isinstance(error, httpx2.TimeoutException) or time.monotonic() >= self.deadline
+            raise (LateError if late else SilentError)(type(error).__name__) from error
 
     def _read(self, response: httpx2.Response) -> bytes:
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -100,7 +108,7 @@ class Call:
             if len(body) > BODY_BYTES_MAX:
                 raise UnusableError("the answer is too large")
             if time.monotonic() >= self.deadline:
-                raise SilentError("the answer takes too long")
+                raise LateError("the answer takes too long")
         if response.status_code == 404 and b'"not_found"' in body:
             raise UnknownPersonError("it does not know the person")
         if response.status_code != 200:
@@ -125,26 +133,37 @@ class Caller:
             instance.id: ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix=f"to-{instance.id}")
             for instance in instances
         }
+        self._skipped_until: dict[str, float] = {}
 
-    def run(self, calls: list[Call]) -> dict[str, bytes | CallError]:
+    def run(self, calls: list[Call], *, insist: bool = False) -> dict[str, bytes | CallError]:
         """Make at most one call for each instance, all at once; return its body or its error by instance id.
 
-        It comes back after at most 2.5 seconds, whatever the instances do.
+        It comes back after at most 2.5 seconds, whatever the instances do. One that was late is not called again for
+        3 seconds; `insist` calls it all the same, because a person asked for just that.
         """
-        deadline = time.monotonic() + DEADLINE_S
+        began = time.monotonic()
+        deadline = began + DEADLINE_S
+        answers: dict[str, bytes | CallError] = {}
         running: dict[str, tuple[Call, Future[bytes]]] = {}
         for call in calls:
+            if not insist and began < self._skipped_until.get(call.instance.id, began):
+                answers[call.instance.id] = SilentError("it was late a moment ago")
+                continue
             call.deadline = deadline
             running[call.instance.id] = (call, self._pools[call.instance.id].submit(call.run, self._tls))
         wait([future for _, future in running.values()], timeout=DEADLINE_S)
-        return {instance_id: _result(call, future) for instance_id, (call, future) in running.items()}
+        for instance_id, (call, future) in running.items():
+            answers[instance_id] = answer = _result(call, future)
+            late = isinstance(answer, LateError)
+            self._skipped_until[instance_id] = time.monotonic() + SKIPPED_S if late else began
+        return answers
 
 
 def _result(call: Call, future: Future[bytes]) -> bytes | CallError:
     if not future.done():
         future.cancel()
         call.abandon()
-        return SilentError(f"no answer within {DEADLINE_S} seconds")
+        return LateError(f"no answer within {DEADLINE_S} seconds")
     try:
         return future.result()
     except CallError as error:

@@ -11,6 +11,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 from jinja2 import ChoiceLoader, FileSystemLoader
 
+from directory.gate import GatedDirectory
 from directory.interface import Directory
 from directory.ldap import LdapDirectory
 from portal import access, frame, pages
@@ -55,7 +56,7 @@ def create_app(
         WTF_CSRF_TIME_LIMIT=None,  # the token lives as long as the session: a form left open still works
     )
     store = Store(settings.folder)
-    directory = directory or LdapDirectory(settings.directory, settings.directory_password)
+    directory = directory or GatedDirectory(LdapDirectory(settings.directory, settings.directory_password))
     signin = SignIn(store, directory, clock, settings.id)
     app.extensions[pages.EXTENSION] = pages.Services(settings, signin, Purses(settings.instances, store, clock), clock)
     app.before_request(access.refuse_other_sites)

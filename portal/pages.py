@@ -42,7 +42,11 @@ class Services:
 def show_purses() -> str:
     """Show every purse of who is signed in."""
     services = _services()
-    purses = services.purses.of(username=current_user.username, directory_id=current_user.directory_id)
+    purses = services.purses.of(
+        username=current_user.username,
+        directory_id=current_user.directory_id,
+        insist=request.args.get("retry") == "now",
+    )
     now, zone = services.clock(), services.settings.zone
     degraded = any(purse.may_come_back for purse in purses)
     return flask.render_template(

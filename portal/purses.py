@@ -65,13 +65,16 @@ class Purses:
         self._clock = clock
         self._caller = Caller(instances)
 
-    def of(self, *, username: str, directory_id: str) -> list[Purse]:
-        """Return the person's purse in every instance, in the configured order, after at most 2.5 seconds."""
+    def of(self, *, username: str, directory_id: str, insist: bool = False) -> list[Purse]:
+        """Return the person's purse in every instance, in the configured order, after at most 2.5 seconds.
+
+        `insist`: ask an instance too that kept a page waiting a moment ago.
+        """
         calls = [
             Call(instance, "GET", "/purse", make_token(instance, username=username, directory_id=directory_id))
             for instance in self.instances
         ]
-        answers = self._caller.run(calls)
+        answers = self._caller.run(calls, insist=insist)
         now = self._clock()
         fresh: dict[str, tuple[Card, str]] = {}
         problems: dict[str, Problem] = {}
@@ -95,7 +98,7 @@ class Purses:
         An address anywhere else than at the instance's configured public_url is refused.
         """
         token = make_token(instance, username=username, directory_id=directory_id)
-        answer = self._caller.run([Call(instance, "POST", "/enter-codes", token)])[instance.id]
+        answer = self._caller.run([Call(instance, "POST", "/enter-codes", token)], insist=True)[instance.id]
         try:
             if isinstance(answer, CallError):
                 raise answer

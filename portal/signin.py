@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from datetime import datetime, timedelta
 import flask
 from flask_login import LoginManager, login_user, logout_user
 
-from directory.interface import BadCredentialsError, Directory, is_plausible_username
-from directory.throttle import FORGET_AFTER_S, delay_s
+from directory.interface import BadCredentialsError, Directory, require_plausible
+from directory.throttle import FORGET_AFTER_S, delay_s, throttle_key
 from portal import rules
-from portal.store import SessionRow, Store
+from portal.store import SessionRow, Store, Try
+
+log = logging.getLogger(__name__)
 
 IDLE_LIMIT = timedelta(minutes=30)
 ABSOLUTE_LIMIT = timedelta(hours=12)
@@ -72,17 +75,19 @@ class SignIn:
         Raises BadCredentialsError (unknown name, wrong or empty password: all the same), WaitError, and the other
         DirectoryErrors when the directory gives no answer.
         """
+        require_plausible(username, password)  # the directory is not asked about others, so they are no tries
         now = self._clock()
         subject = _subject(username)
-        wait_s = self._store.begin_try(subject, now, wait_s=delay_s, forget_after=timedelta(seconds=FORGET_AFTER_S))
-        if wait_s > 0:
-            raise WaitError(wait_s)
+        forget_after = timedelta(seconds=FORGET_AFTER_S)
+        made = self._store.begin_try(subject, now, wait_s=delay_s, forget_after=forget_after)
+        if made.wait_s > 0:
+            raise WaitError(made.wait_s)
         try:
             person = self._directory.authenticate(username, password)
         except BadCredentialsError:
             raise
         except BaseException:
-            self._store.take_back_try(subject)
+            self._take_back(subject, made)
             raise
         self._store.forgive(subject)
         self._forget_old(now)
@@ -109,12 +114,26 @@ class SignIn:
         now = self._clock()
         idle, whole = now - row.seen_at, now - row.created_at
         if idle >= IDLE_LIMIT or whole >= ABSOLUTE_LIMIT:
-            self._store.end_session(token)
+            self._try_to_note("end a session", lambda: self._store.end_session(token))
             return None
         # A page that loads itself again is not a sign of its owner.
         if idle >= SEEN_EVERY and flask.request.args.get("retry") != "auto":
-            self._store.touch_session(token, now)
+            self._try_to_note("keep when a session was used", lambda: self._store.touch_session(token, now))
         return _visitor(row, token)
+
+    def _try_to_note(self, what: str, write: Callable[[], None]) -> None:
+        """Write what any later request can write as well. A file that is locked or full costs a reader no page."""
+        try:
+            write()
+        except sqlite3.Error as error:
+            log.warning("the store could not %s: %s", what, error)
+
+    def _take_back(self, subject: str, made: Try) -> None:
+        """Take the try back. When that fails too, the directory's failure is still what the person is told."""
+        try:
+            self._store.take_back_try(subject, made)
+        except sqlite3.Error as error:
+            log.warning("the store could not take a try back: %s", error)
 
     def _find(self, token: str) -> SessionRow | None:
         """Return the session's row. A store that cannot be read fails the request once, not its error page too."""
@@ -135,11 +154,11 @@ class SignIn:
 
 
 def _subject(username: str) -> str:
-    """The key under which tries are counted: as a directory compares names. Names it is never asked about share one.
+    """The key under which tries are counted: one for every spelling that a directory may take for the same name.
 
     Addresses are not counted: a whole school may stand behind one, and so may our own reverse proxy.
     """
-    return f"name:{username.strip().casefold()}" if is_plausible_username(username) else "name:"
+    return f"name:{throttle_key(username)}"
 
 
 def _visitor(row: SessionRow, token: str) -> Visitor:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 STORE_FILE = "portal.db"
 BUSY_TIMEOUT_S = 2.0
+SHORT_BUSY_TIMEOUT_S = 0.5
+"""For what a page can do without: its reader does not wait long for a file that another process holds."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -40,6 +42,20 @@ class SessionRow:
     display_name: str
     created_at: datetime
     seen_at: datetime
+
+
+@dataclass(frozen=True)
+class Try:
+    """What became of the wish to try: wait `wait_s` seconds first, or, when that is 0, it was counted at `at`.
+
+    `failures_before` and `last_before` are the count as it was, None when there was none: what to go back to.
+    """
+
+    wait_s: float
+    at: datetime
+    failures_before: int | None = None
+    last_before: datetime | None = None
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,21 +105,19 @@ class Store:
         return None if row is None else SessionRow(row[0], row[1], row[2], _moment(row[3]), _moment(row[4]))
 
     def touch_session(self, token: str, now: datetime) -> None:
-        """Note that the session's owner did something now."""
-        with self._writing() as connection:
+        """Note that the session's owner did something now. Does not wait long for the file."""
+        with self._writing(SHORT_BUSY_TIMEOUT_S) as connection:
             connection.execute(
                 "UPDATE sessions SET seen_at = ? WHERE token_hash = ?", (now.timestamp(), _digest(token))
             )
 
     def end_session(self, token: str) -> None:
-        """End the session, in every copy of its cookie."""
-        with self._writing() as connection:
+        """End the session, in every copy of its cookie. Does not wait long for the file."""
+        with self._writing(SHORT_BUSY_TIMEOUT_S) as connection:
             connection.execute("DELETE FROM sessions WHERE token_hash = ?", (_digest(token),))
 
-    def begin_try(
-        self, subject: str, now: datetime, *, wait_s: Callable[[int], float], forget_after: timedelta
-    ) -> float:
-        """Count a try of `subject` as failed before it is made, and return 0; or return the seconds to wait first.
+    def begin_try(self, subject: str, now: datetime, *, wait_s: Callable[[int], float], forget_after: timedelta) -> Try:
+        """Count a try of `subject` as failed before it is made; or say how long to wait first, and count nothing.
 
         Counting first keeps many tries at once from passing together. `wait_s` says how long after the last failure
         the next try may come; a count whose last failure is older than `forget_after` starts anew.
@@ -112,24 +126,37 @@ class Store:
             row = connection.execute(
                 "SELECT failures, last_at FROM sign_in_failures WHERE subject = ?", (subject,)
             ).fetchone()
-            failures, last_at = (row[0], _moment(row[1])) if row else (0, now)
-            passed = max(now - last_at, timedelta(0))  # a clock that was put back prolongs no wait
+            before, last_before = (row[0], _moment(row[1])) if row else (None, None)
+            failures = before or 0
+            passed = max(now - (last_before or now), timedelta(0))  # a clock that was put back prolongs no wait
             if passed > forget_after:
                 failures = 0
             wait = wait_s(failures) - passed.total_seconds()
             if failures and wait > 0:
-                return wait
+                return Try(wait, now)
             connection.execute(
                 "INSERT OR REPLACE INTO sign_in_failures VALUES (?, ?, ?)", (subject, failures + 1, now.timestamp())
             )
-            return 0.0
+            return Try(0.0, now, before, last_before, failures + 1)
 
-    def take_back_try(self, subject: str) -> None:
-        """Take one failure from `subject`: the try came to nothing for another reason."""
+    def take_back_try(self, subject: str, made: Try) -> None:
+        """Put the count of `subject` back to what it was before `made`: the try came to nothing for another reason.
+
+        Its time goes back too: a new one would begin the wait after the last failure again. When other tries were
+        counted since, theirs stay, and only this one is taken away.
+        """
+        at = made.at.timestamp()
         with self._writing() as connection:
-            connection.execute(
-                "UPDATE sign_in_failures SET failures = max(failures - 1, 0) WHERE subject = ?", (subject,)
-            )
+            if made.failures_before is not None and made.last_before is not None:
+                connection.execute(
+                    "UPDATE sign_in_failures SET failures = ?, last_at = ?"
+                    " WHERE subject = ? AND failures = ? AND last_at = ?",
+                    (made.failures_before, made.last_before.timestamp(), subject, made.failures, at),
+                )
+                if connection.execute("SELECT changes()").fetchone()[0]:
+                    return
+            connection.execute("UPDATE sign_in_failures SET failures = failures - 1 WHERE subject = ?", (subject,))
+            connection.execute("DELETE FROM sign_in_failures WHERE subject = ? AND failures <= 0", (subject,))
 
     def forgive(self, subject: str) -> None:
         """Forget the failures of `subject`."""
@@ -137,8 +164,8 @@ class Store:
             connection.execute("DELETE FROM sign_in_failures WHERE subject = ?", (subject,))
 
     def keep_cards(self, directory_id: str, cards: dict[str, str], now: datetime) -> None:
-        """Keep the texts of fresh answers by instance id; each replaces the one before it."""
-        with self._writing() as connection:
+        """Keep the texts of fresh answers by instance id; each replaces the one before it. Does not wait long."""
+        with self._writing(SHORT_BUSY_TIMEOUT_S) as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO cards VALUES (?, ?, ?, ?)",
                 [(directory_id, instance_id, text, now.timestamp()) for instance_id, text in cards.items()],
@@ -160,13 +187,13 @@ class Store:
             connection.execute("DELETE FROM cards WHERE heard_at < ?", (cards_before.timestamp(),))
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+    def _connection(self, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.path, timeout=busy_timeout_s, isolation_level=None)) as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._connection() as connection:
+    def _writing(self, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
+        with self._connection(busy_timeout_s) as connection:
             # What lies here may be lost in a power cut without harm: people sign in again, cards are asked again.
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("BEGIN IMMEDIATE")

@@ -72,7 +72,7 @@ def test_a_bad_instance_harms_only_its_own_card(
     assert ("server does not answer" in text) == slow
     assert ("server gave no answer that this page can use" in text) == (not slow)
     assert re.search(r'http-equiv="refresh" content="30\b', html)
-    assert '<a class="btn quiet" href="/">' in html
+    assert '<a class="btn quiet" href="/?retry=now">' in html
     assert 'href="/go/net"' not in html
 
 
@@ -125,7 +125,38 @@ def test_an_instance_that_hangs_does_not_keep_a_thread(
     net_stub.mood = mood
     assert "The Internet server does not answer." in text_of(client.get("/"))
     net_stub.mood = "good"
-    assert "$0.85" in text_of(client.get("/")), "the only thread still waits for a call whose time is over"
+    assert "$0.85" in text_of(client.get("/?retry=now")), "the only thread still waits for a call whose time is over"
+
+
+def test_an_instance_that_was_late_does_not_hold_up_the_next_pages(
+    mara: FlaskClient, net_stub: InstanceStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mara.get("/")
+    net_stub.mood = "slow"
+    mara.get("/")
+    asked = len(net_stub.seen)
+    net_stub.mood = "good"
+    began = time.monotonic()
+    text = text_of(mara.get("/"))
+    assert time.monotonic() - began < 1
+    assert len(net_stub.seen) == asked
+    assert "The Internet server does not answer." in text
+    assert "$0.85" in text, "the last known balance"
+    assert "does not answer" not in text_of(mara.get("/?retry=now")), "who asks to try now is not put off"
+    assert "does not answer" not in text_of(mara.get("/")), "an answer ends the pause"
+    assert len(net_stub.seen) == asked + 2
+    net_stub.mood = "slow"
+    monkeypatch.setattr(calls, "SKIPPED_S", 0.0)
+    mara.get("/")
+    net_stub.mood = "good"
+    assert "does not answer" not in text_of(mara.get("/")), "the pause has an end"
+
+
+def test_an_instance_that_refuses_at_once_is_asked_each_time(mara: FlaskClient, net_stub: InstanceStub) -> None:
+    net_stub.__exit__()
+    assert "The Internet server does not answer." in text_of(mara.get("/"))
+    with InstanceStub("net", port=net_stub.port):
+        assert "does not answer" not in text_of(mara.get("/"))
 
 
 def test_the_page_can_be_told_to_stop_trying(mara: FlaskClient, net_stub: InstanceStub) -> None:
