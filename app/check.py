@@ -24,9 +24,11 @@ def check_folder(folder: Path) -> list[str]:
     app = create_app(settings)
     with app.app_context():
         database = health.database_problem()
-        problems = [f"{database}: twinpurse upgrade {folder}"] if database else []
+        problems = [f"{database}{health.remedy(database, folder)}"] if database else []
         problems += [f"directory: {problem}" for problem in app.extensions["twinpurse.directory"].check()]
         queue = health.queue_problem(app)
+    if settings.config.portal_url and not settings.portal_key:
+        problems.append(f"secrets/portal.key is missing: twinpurse pair PORTAL_FOLDER {folder} makes it")
     return problems + ([queue] if queue else [])
 
 

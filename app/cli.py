@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -14,20 +13,21 @@ import click
 from flask import Flask
 from flask_migrate import upgrade as run_migrations
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
-from app import clock, health
+from app import clock, health, serving
 from app.api import tokens
 from app.api.models import MachineToken
 from app.check import check_folder
 from app.db import reading, writing
 from app.error_map import exit_code
-from app.errors import SettingsError, TwinpurseError, WrongStateError
+from app.errors import InvalidInputError, SettingsError, TwinpurseError, UnavailableError, WrongStateError
 from app.factory import MIGRATIONS, create_app
 from app.folder import Plan, make_folder, make_portal_folder, write_secret
 from app.jobs import worker
 from app.ledger import tasks as ledger_tasks
 from app.ledger.verify import verify as verify_books
-from app.settings import CONFIG_FILE, SECRETS_DIR, Settings, is_loopback
+from app.settings import CONFIG_FILE, SECRETS_DIR, Settings, settings_of_app
 from portal import settings as portal_settings
 
 CHARGES = ("print", "internet")
@@ -102,30 +102,25 @@ def check(folder: Path) -> None:
 @click.argument("folder", type=Folder)
 def upgrade(folder: Path) -> None:
     """Make or bring up to date the database of FOLDER."""
-    with _app(folder).app_context():
-        run_migrations(directory=str(MIGRATIONS))
+    if serving.is_portal(folder):
+        click.echo(f"{folder} is a portal's: it has nothing to upgrade.")
+        return
+    try:
+        with _app(folder).app_context():
+            run_migrations(directory=str(MIGRATIONS))
+    except OperationalError as exc:
+        raise UnavailableError(f"The database does not answer: {str(exc.orig).strip().splitlines()[0]}") from None
     click.echo(f"The database of {folder} is up to date.")
 
 
 @cli.command()
 @click.argument("folder", type=Folder)
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8001, show_default=True)
+@click.option("--port", type=int, help="Default: the one in public_url; else 8000 portal, 8001 print, 8002 Internet.")
 @click.option("--threads", default=4, show_default=True, help="Requests served at the same time.")
-def serve(folder: Path, host: str, port: int, threads: int) -> None:
+def serve(folder: Path, host: str, port: int | None, threads: int) -> None:
     """Serve the instance or portal in FOLDER with granian."""
-    if (folder / portal_settings.CONFIG_FILE).exists():
-        _refuse_demo(portal_settings.Settings.load(folder).demo, host)
-    else:
-        settings = Settings.load(folder)
-        _refuse_demo(settings.config.demo, host)
-        _ready_app(settings)
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
-    command += ["--workers", "1", "--blocking-threads", str(threads), "--no-ws", "--log-level", "warning", "wsgi:app"]
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | {"TWINPURSE_INSTANCE": str(folder.absolute()), "PYTHONPATH": path}
-    os.execve(sys.executable, command, environment)  # noqa: S606 - the server takes this process's place, no shell
+    serving.serve(folder, host=host, port=port, threads=threads)
 
 
 @cli.command("worker")
@@ -198,7 +193,10 @@ def in_app(command: Callable[..., Any]) -> Callable[..., Any]:
 @in_app
 def create_token(name: str, scope: str) -> None:
     """Make a token for one machine and print it, once."""
+    if scope not in settings_of_app().config.charges:
+        raise InvalidInputError(f"This instance does not charge {scope}: such a token would open nothing.")
     click.echo(writing(lambda session: tokens.make_machine_token(session, name=name, scope=scope, now=clock.now())))
+    click.echo("It is not shown again: put it into the machine's token file.", err=True)
 
 
 @token.command("list")
@@ -223,16 +221,11 @@ def _app(folder: Path) -> Flask:
     return create_app(Settings.load(folder))
 
 
-def _refuse_demo(demo: bool, host: str) -> None:
-    if demo and not is_loopback(host):
-        raise click.ClickException("a demo is served on 127.0.0.1 only")
-
-
 def _ready_app(settings: Settings) -> Flask:
     """Return the instance. Raises WrongStateError while its database is away, or was not upgraded."""
     app = create_app(settings)
     with app.app_context():
         problem = health.database_problem()
     if problem:
-        raise WrongStateError(f"{problem}: twinpurse upgrade {settings.folder}")
+        raise WrongStateError(f"{problem}{health.remedy(problem, settings.folder)}")
     return app

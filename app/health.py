@@ -34,6 +34,11 @@ def database_problem() -> str:
     return "" if present == newest else f"the database is at step {present}, this program needs {newest}"
 
 
+def remedy(problem: str, folder: Path) -> str:
+    """Return what to do about a database problem, to stand behind it."""
+    return ": see database_url" if "does not answer" in problem else f": twinpurse upgrade {folder}"
+
+
 def queue_problem(app: Flask | None = None) -> str:
     """Return what is wrong with the queue; "" when it answers."""
     jobs: Jobs = (app or current_app).extensions["twinpurse.jobs"]

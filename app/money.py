@@ -71,7 +71,8 @@ def parse_amount(text: str) -> int:
     """
     cleaned = text.strip()
     if not re.fullmatch(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)", cleaned):
-        raise ValueError("Write the amount in figures, such as 2.00")
+        hint = ", with a point and not a comma" if "," in cleaned else ""
+        raise ValueError(f"Write the amount in figures, such as 2.00{hint}")
     whole, _, fraction = cleaned.removeprefix("-").partition(".")
     whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
     if len(fraction) > PLACES_MAX:

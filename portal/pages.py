@@ -93,6 +93,7 @@ def sign_in() -> tuple[str, int] | Response:
 def sign_out() -> Response:
     """End this session."""
     _services().signin.sign_out()
+    flask.flash("You are signed out here. The purses may still know you: close the browser too.")
     return flask.redirect("/sign-in", 303)
 
 

@@ -149,3 +149,8 @@ def known() -> Callable[..., dict[str, int]]:
         }
 
     return make_known
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: several run at once, and the last to begin decides when all are done."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)

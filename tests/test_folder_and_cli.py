@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -179,7 +180,7 @@ def test_serve_refuses_to_show_a_demo_to_others(twinpurse: Callable[..., Ended],
     twinpurse("upgrade", folder)
     for host in ("0.0.0.0", "192.0.2.1", "::"):  # noqa: S104 - that is the case
         ended = twinpurse("serve", folder, "--host", host)
-        assert (ended.code, "a demo is served on 127.0.0.1 only" in ended.err) == (1, True)
+        assert (ended.code, "A demo is served on 127.0.0.1 only" in ended.err) == (2, True)
 
 
 def test_serve_puts_granian_in_its_place(
@@ -279,3 +280,34 @@ def test_the_command_runs_as_a_program() -> None:
         assert f"  {name} " in helped.stdout
     wrong = subprocess.run([*command, "nonsense"], cwd=ROOT, capture_output=True, text=True)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+
+
+def test_serve_refuses_a_port_that_is_taken(twinpurse: Callable[..., Ended], folder: Path) -> None:
+    """granian would share the port, and people would land in one instance or the other by chance."""
+    twinpurse("upgrade", folder)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = twinpurse("serve", folder, "--port", port)
+    assert ended.code == 7
+    assert f"127.0.0.1:{port} is in use" in ended.err
+
+
+def test_a_portal_has_nothing_to_upgrade(twinpurse: Callable[..., Ended], tmp_path: Path) -> None:
+    twinpurse("init", tmp_path / "p", "--portal")
+    assert twinpurse("upgrade", tmp_path / "p").code == 0
+    assert "nothing to upgrade" in twinpurse("upgrade", tmp_path / "p").out
+
+
+def test_upgrade_says_in_a_line_that_the_database_is_away(twinpurse: Callable[..., Ended], folder: Path) -> None:
+    config = folder / "config.toml"
+    url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    config.write_text(config.read_text().replace('database_url = ""', f'database_url = "{url}"'))
+    ended = twinpurse("upgrade", folder)
+    assert (ended.code, ended.err.count("\n")) == (8, 1)
+    assert ended.err.startswith("twinpurse: The database does not answer:")
+
+
+def test_a_token_for_what_is_not_charged_is_refused(twinpurse: Callable[..., Ended], folder: Path) -> None:
+    twinpurse("upgrade", folder)
+    ended = twinpurse("token", "create", folder, "--name", "x", "--scope", "internet")
+    assert (ended.code, ended.out) == (2, "")

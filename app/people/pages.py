@@ -13,6 +13,7 @@ from app.db import writing
 from app.error_map import http_status
 from app.errors import NotSignedInError, TooManyAttemptsError, UnavailableError
 from app.people import credentials, sessions
+from app.settings import settings_of_app
 from app.web.addresses import safe_next
 
 blueprint = Blueprint("people", __name__)
@@ -47,6 +48,8 @@ def sign_in() -> tuple[str, int] | Response:
 def sign_out() -> Response:
     """End this session."""
     sessions.sign_out()
+    if settings_of_app().config.portal_url:
+        flask.flash("You are signed out here. The portal and other purses may still know you: close the browser too.")
     return flask.redirect("/sign-in", 303)
 
 

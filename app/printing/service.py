@@ -12,6 +12,7 @@ from app.errors import InsufficientBalanceError, KeyReusedError, NotFoundError, 
 from app.ledger import service as ledger
 from app.ledger.models import Hold
 from app.money import Unit
+from app.people.rules import name_key
 from app.printing import rules
 from app.printing.models import PrintJob
 
@@ -54,7 +55,8 @@ def ask(
 ) -> Answer:
     """Decide over a job before it prints, and hold its price.
 
-    Asking again before the run is finished is the same run; after a capture it is a new one. `user_id` None: the
+    Asking again before the run is finished is the same run, for the pages that are named now; after a capture it is a
+    new one. Raises KeyReusedError when another user asks for the same run. `user_id` None: the
     directory knows nobody of that name or, when not `looked_up`, did not answer: then only this job waits. In monitor
     mode the answer is always "print".
     """
@@ -148,6 +150,8 @@ def _run_of(session: Session, seen: JobSeen, terms: Terms, now: datetime) -> Pri
         .with_for_update()
     )
     if last is not None and last.state != "printed":
+        if name_key(last.username) != name_key(seen.user):
+            raise KeyReusedError("This job was asked for by somebody else.", job=last.id, run=last.run)
         return last
     job = PrintJob(
         server=seen.server,

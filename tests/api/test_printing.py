@@ -173,3 +173,9 @@ def test_a_new_name_stops_no_queue_while_the_directory_is_away(
 
 def test_a_server_name_cannot_reach_into_other_keys(printing: Instance) -> None:
     assert printing.call("POST", PRINT, job(server="cups1:urn")).status_code == 422
+
+
+def test_nobody_takes_over_the_run_of_somebody_else(printing: Instance) -> None:
+    first = printing.ok("POST", PRINT, job())
+    assert printing.call("POST", PRINT, job(user="bob")).status_code == 409
+    assert printing.ok("POST", PRINT, job(user="Alice")) == first
