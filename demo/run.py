@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from flask_migrate import upgrade
@@ -100,7 +101,7 @@ def _serve(host: str, port: int, children: list[subprocess.Popen[bytes]]) -> Non
     for number, name in enumerate(("portal", "print", "net")):
         children.append(_start_web(folders[name], host, port + number))
     for number in range(3):
-        _wait(lambda number=number: _answers(f"http://{host}:{port + number}/healthz"), children)
+        _wait(partial(_answers, f"http://{host}:{port + number}/healthz"), children)
     _tell(host, port)
     while all(child.poll() is None for child in children):
         time.sleep(0.5)
@@ -206,9 +207,9 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
             child.wait()
 
 
-def _wait(ready: object, children: list[subprocess.Popen[bytes]]) -> None:
+def _wait(ready: Callable[[], bool], children: list[subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + START_S
-    while not ready():  # type: ignore[operator]
+    while not ready():
         if time.monotonic() > deadline or any(child.poll() is not None for child in children):
             raise SystemExit("The demo could not start; the reason is above.")
         time.sleep(0.05)
