@@ -20,10 +20,10 @@ demo-fresh: install-demo ## The same, forgetting what was done in the demo befor
 	@exec $(PY) -m demo.run --host $(HOST) --port $(PORT) --fresh
 
 test: install packages ## Run the tests on real servers, under 10 minutes
-	$(PY) -m pytest -n 3 --dist loadfile -m "not long"
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: install packages ## Run every case at full size, under an hour
-	$(PY) -m pytest -n 3 --dist loadfile --timeout 1200
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --timeout 1200
 
 check: install ## Format, lint, types and import lines
 	$(PY) -m ruff format --check .

@@ -58,7 +58,7 @@ class Browser:
 
 def free_ports(count: int) -> int:
     """Return the first of `count` neighbouring free ports."""
-    for first in range(20_000, 30_000, 10):
+    for first in range(30_100, 32_000, 10):
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:

@@ -178,7 +178,7 @@ def test_all_that_is_wrong_stands_over_the_form_and_at_its_field_and_the_input_i
         ("amount", {"amount": "0"}, "The amount must be more than 0"),
         ("amount", {"amount": "-2"}, "The amount must not be negative"),
         ("amount", {"amount": "1e3"}, "Write the amount in figures, such as 2.00"),
-        ("amount", {"amount": "2,00"}, "Write the amount in figures, such as 2.00"),
+        ("amount", {"amount": "2,00"}, "Write the amount in figures, such as 2.00, with a point and not a comma"),
         ("amount", {"amount": "9" * 30}, "The amount is too large"),
         ("cap", {"top_up": "cap", "cap": ""}, "Say up to which balance it tops up"),
         ("cap", {"top_up": "cap", "cap": "ten"}, "Write the amount in figures, such as 2.00"),

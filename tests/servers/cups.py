@@ -182,7 +182,9 @@ class Cups:
         """Run one CUPS command against this server, return what it wrote. Raises CalledProcessError."""
         done = subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=30, check=False)
         if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
+            error = subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr)
+            error.add_note(f"{done.stderr}\n{self.log_of(None)}")
+            raise error
         return done.stdout
 
     def add_queue(self, name: str, edge_toml: Path, wrap_uri: str, *, raw: bool = False) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -32,11 +32,30 @@ def need(path: str, package: str) -> None:
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback TCP port that was free a moment ago, another one at each call.
+
+    Not one of those that the kernel gives to connections (32768 on), and each of the test processes that run side by
+    side takes from a range of its own: a port that is chosen here must still be free when the server binds it.
+    """
+    while True:
+        port = next(_PORTS)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+
+
+def _ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 6
+    first = 12_000 + worker * 3_000
+    start = os.getpid() % 3_000  # two runs of the tests on one machine begin at different places
+    while True:
+        yield from (first + (start + number) % 3_000 for number in range(3_000))
+
+
+_PORTS = _ports()
 
 
 def make_dir(prefix: str, user: str | None = None) -> Path:
