@@ -106,7 +106,7 @@ def test_the_next_server_answers_when_one_hangs_and_the_hung_one_is_asked_last(
         assert directory.authenticate("alice", "demo-alice")
     began = time.monotonic()
     assert directory.authenticate("alice", "demo-alice")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2.4
     assert hung.connections == 1
 
 

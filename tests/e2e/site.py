@@ -180,7 +180,7 @@ class Site:
         if self.redis_url:
             worker = Child([*TWINPURSE, "worker", str(folder)], cwd=PROJECT, log=folder / "worker.log")
             instance.children.append(worker.start())
-        wait_port(port, serve)
+        wait_port(port, serve, timeout_s=90)
         return instance
 
     def charge_print(self, instance: Instance) -> None:
@@ -208,7 +208,7 @@ class Site:
     def print_as(self, username: str) -> tuple[str, str]:
         """Print three pages; return the job's last state and message."""
         job = self.servers.cups.print_file(self.queue, username, self.document, "Essay")
-        return self.servers.cups.wait_job(job, "completed", "canceled", "aborted", "held", timeout_s=40)
+        return self.servers.cups.wait_job(job, "completed", "canceled", "aborted", "held", timeout_s=90)
 
     def fetch_as(self, username: str, size_bytes: int) -> Fetched:
         """Fetch so many bytes through the proxy, signed in by the directory's password."""
@@ -228,7 +228,7 @@ class Site:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def wait(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def wait(ready: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until `ready()`; AssertionError that says what did not come."""
     deadline = time.monotonic() + seconds
     while not ready():

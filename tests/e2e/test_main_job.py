@@ -10,6 +10,8 @@ from tests.e2e.site import MB, Instance, Servers, Site, shared_servers, wait
 from tests.servers.postgres import Postgres
 from tests.servers.redis_server import RedisServer
 
+pytestmark = pytest.mark.timeout(900)  # four sites, each with six servers
+
 CENT = 10_000
 PAGE = 5 * CENT
 

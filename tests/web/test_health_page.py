@@ -80,7 +80,7 @@ def test_a_directory_that_hangs_does_not_hang_the_page(
         for _ in range(3):
             began = time.monotonic()
             words = browser.text("/admin/health")
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 8
             assert "Directory Silent" in needs(words)
         assert asked == ["check"]  # the same question is not asked again while its answer is awaited
     finally:
