@@ -5,18 +5,30 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import DateTime, Engine, Integer, MetaData, event
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    PoolProxiedConnection,
+    any_,
+    create_engine,
+    event,
+    literal,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import BigInteger, TypeDecorator
 
@@ -26,6 +38,13 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 15
 IMPATIENT_MS = 500
+PRAGMAS = (
+    "journal_mode=WAL",
+    "foreign_keys=ON",
+    "synchronous=FULL",
+    f"busy_timeout={BUSY_TIMEOUT_S}000",
+    "wal_autocheckpoint=10000",  # pages, 40 MB: ten times SQLite's own, since every tidying-up waits for the disk twice
+)
 PATIENCE = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 15_000}
 """libpq's limits, in s, s and ms: a server that hangs must not keep our threads."""
 LOCK_TIMEOUT_MS = 5_000
@@ -80,6 +99,46 @@ class ReadingSession(FlaskSession):
         raise RuntimeError("a reading session was asked to write; use app.db.writing")
 
 
+class AtOnceSession(Session):
+    """The session of `writing_at_once`: look-ups, and one statement that PostgreSQL commits by itself.
+
+    That statement goes to the driver: building a transaction around it would cost more than what it does.
+    """
+
+    _fairy: PoolProxiedConnection | None = None
+
+    def flush(self, objects: Any = None) -> None:
+        if not self._is_clean():
+            raise RuntimeError("work that is done at once makes one statement by `run_statement`; use app.db.writing")
+
+    def run(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Run the one statement and return its first row."""
+        if self._fairy is not None or not isinstance(self.bind, Engine):
+            raise RuntimeError("work that is done at once makes one statement")
+        self._fairy = self.bind.raw_connection()
+        driver: Any = self._fairy.driver_connection
+        row: Sequence[Any] | None = driver.execute(statement, values, prepare=True).fetchone()
+        return row
+
+    def commit(self) -> None:
+        """End the look-ups; the statement was committed as it ran."""
+        if self.in_transaction():
+            super().commit()
+
+    def close(self) -> None:
+        """Give the connection back, or throw the pool away when the server has gone: none of its connections lives."""
+        if self._fairy is not None:
+            driver: Any = self._fairy.driver_connection
+            if driver is None or driver.closed:
+                self._fairy.invalidate()
+                self.bind.dispose()  # type: ignore[union-attr]
+            else:
+                self._fairy.close()
+            self._fairy = None
+        if self.in_transaction():
+            super().close()
+
+
 db = SQLAlchemy(model_class=Base, session_options={"class_": ReadingSession, "autoflush": False})
 migrate = Migrate()
 
@@ -96,14 +155,40 @@ def init_app(app: Flask, database_url: str, migrations: str) -> None:
     migrate.init_app(app, db, directory=migrations)
     with app.app_context():
         (_prepare_sqlite if db.engine.dialect.name == "sqlite" else _prepare_postgresql)(db.engine)
-        app.extensions["twinpurse.writers"] = {
-            patient: db.engine.execution_options(sqlite_begin="IMMEDIATE", patient=patient) for patient in (True, False)
+        writers: dict[str, Engine] = {
+            str(patient): db.engine.execution_options(sqlite_begin="IMMEDIATE", patient=patient)
+            for patient in (True, False)
         }
+        if db.engine.dialect.name == "postgresql":
+            # A pool of its own: a connection that is switched to and fro costs as much as the transaction it spares.
+            # No ping and no reset: what fails on a dead connection is tried again, and nothing is left to roll back.
+            writers["at once"] = create_engine(
+                database_url,
+                isolation_level="AUTOCOMMIT",
+                pool_reset_on_return=None,
+                connect_args=PATIENCE,
+                hide_parameters=True,
+            )
+            _prepare_postgresql(writers["at once"])
+        app.extensions["twinpurse.writers"] = writers
 
 
 def reading() -> Session:
     """Return the request's reading session (Flask-SQLAlchemy closes it at the end of the request)."""
     return db.session()
+
+
+@contextlib.contextmanager
+def one_moment() -> Iterator[Session]:
+    """Read in a session of its own that sees the database as it is at its first question, whoever goes on writing.
+
+    A transaction of SQLite does so by itself; PostgreSQL is asked for it, and refuses to write meanwhile.
+    """
+    engine = db.engine
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with Session(engine, autoflush=False) as session:
+        yield session
 
 
 def writing(work: Callable[[Session], T], *, patient: bool = True) -> T:
@@ -114,13 +199,50 @@ def writing(work: Callable[[Session], T], *, patient: bool = True) -> T:
     the session. Raises UnavailableError when the database stays busy or away; at once when not `patient`, which is
     for what may as well be left out.
     """
+    writer = _writers()[str(patient)]
+    return _with_retries(lambda: Session(writer, expire_on_commit=False), work, patient=patient)
+
+
+def writing_at_once(work: Callable[[Session], T]) -> T:
+    """Like `writing`, for work that looks things up and then makes one statement by `run_statement`.
+
+    On PostgreSQL the statement is its own transaction: no BEGIN and no COMMIT to wait for. What is looked up before it
+    may have changed when it runs, so the statement itself must check what matters. On SQLite the same as `writing`.
+    """
+    writer = _writers().get("at once")
+    if writer is None:
+        return writing(work)
+    return _with_retries(lambda: AtOnceSession(writer, expire_on_commit=False), work, patient=True)
+
+
+def is_postgresql(session: Session) -> bool:
+    """Whether a session speaks to PostgreSQL; to SQLite otherwise."""
+    return (session.bind or session.get_bind()).dialect.name == "postgresql"
+
+
+def one_of(session: Session, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of many values: one array on PostgreSQL, a list on SQLite."""
+    if is_postgresql(session):
+        return cast(ColumnElement[bool], column == any_(literal(list(values), ARRAY(column.type))))
+    return cast(ColumnElement[bool], column.in_(values))
+
+
+def run_statement(session: Session, statement: str, values: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Run one statement, written for the database's driver, and return its first row, None when there is none."""
+    if isinstance(session, AtOnceSession):
+        return session.run(statement, values)
+    session.flush()
+    return session.connection().exec_driver_sql(statement, dict(values)).first()
+
+
+def _with_retries(make_session: Callable[[], Session], work: Callable[[Session], T], *, patient: bool) -> T:
     started = time.monotonic()
     for attempt in range(1, ATTEMPTS_MAX + 1):
-        session = Session(_writer(patient), expire_on_commit=False)
+        session = make_session()
         try:
             result = work(session)
             session.commit()
-        except (OperationalError, IntegrityError, DBAPIError) as exc:
+        except (DBAPIError, psycopg.Error) as exc:
             session.rollback()
             if not _may_succeed_again(exc):
                 raise
@@ -138,20 +260,21 @@ def writing(work: Callable[[Session], T], *, patient: bool = True) -> T:
     raise AssertionError("unreachable")
 
 
-def _writer(patient: bool) -> Engine:
-    writers: dict[bool, Engine] = current_app.extensions["twinpurse.writers"]
-    return writers[patient]
+def _writers() -> dict[str, Engine]:
+    writers: dict[str, Engine] = current_app.extensions["twinpurse.writers"]
+    return writers
 
 
-def _may_succeed_again(exc: DBAPIError) -> bool:
-    if exc.connection_invalidated:
+def _may_succeed_again(exc: DBAPIError | psycopg.Error) -> bool:
+    if isinstance(exc, DBAPIError) and exc.connection_invalidated:
         return True
-    state = getattr(exc.orig, "sqlstate", None)
+    cause = exc.orig if isinstance(exc, DBAPIError) else exc
+    state = getattr(cause, "sqlstate", None)
     if state is not None:
         return state in ("40001", "40P01", "23505", "55P03") or state.startswith(("08", "57P"))
-    if isinstance(exc.orig, psycopg.OperationalError):
+    if isinstance(cause, psycopg.OperationalError):
         return True  # without a state: no server answered
-    text = str(exc.orig)
+    text = str(cause)
     return "locked" in text or "busy" in text or "UNIQUE constraint failed" in text
 
 
@@ -168,7 +291,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_S}000"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -182,7 +305,12 @@ def _prepare_sqlite(engine: Engine) -> None:
 def _prepare_postgresql(engine: Engine) -> None:
     """Bound how long a transaction waits for another's lock; what is refused then is tried again as a whole."""
 
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+        connection.commit()
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        patient = connection.get_execution_options().get("patient", True)
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS if patient else IMPATIENT_MS}")
+        if not connection.get_execution_options().get("patient", True):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {IMPATIENT_MS}")

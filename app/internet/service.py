@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.errors import WrongStateError
+from app.db import one_of
+from app.errors import KeyReusedError, WrongStateError
 from app.internet import rules
 from app.internet.models import UnmatchedUsage, UsageCarry, UsagePosition
-from app.ledger import service as ledger
+from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
 from app.people.models import User
 
@@ -75,9 +76,7 @@ def book(
         if batch <= present.batch:
             return present, 0
         raise WrongStateError(f"Batch {present.batch + 1} comes next.", batch=present.batch)
-    # In the order of the accounts' owners, so that two batches cannot wait for each other in a circle.
-    known = sorted((item for item in items if item.user_id is not None), key=lambda item: item.user_id or 0)
-    booked = sum(_book_item(session, source, batch, item, price_per_mb, now) for item in known)
+    booked = _book_known(session, source, batch, items, price_per_mb, now)
     for item in items:
         if item.user_id is None:
             session.add(
@@ -104,34 +103,49 @@ def standing(session: Session, *, enforce: bool) -> dict[str, bool]:
     return {name: not enforce or rules.may_go_on(available=available, floor=floor) for name, available, floor in rows}
 
 
-def _book_item(session: Session, source: str, batch: int, item: UsageItem, price_per_mb: int, now: datetime) -> int:
-    user_id = item.user_id
-    if user_id is None:
-        raise AssertionError("only known users are booked")
-    account = ledger.get_account(session, user_id=user_id)
-    # The account's row is locked before the carry is read: two proxies may bring the same user at once.
-    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
-    carry = session.get(UsageCarry, user_id, populate_existing=True)
-    if carry is None:
-        carry = UsageCarry(user_id=user_id, rest=0, bytes=0)
-        session.add(carry)
-    amount, carry.rest = rules.charge(size_bytes=item.size_bytes, price_per_mb=price_per_mb, rest=carry.rest)
-    size_bytes = item.size_bytes + carry.bytes
-    if amount == 0 and price_per_mb:
-        carry.bytes = size_bytes
-        return 0
-    carry.bytes = 0
-    ledger.post(
-        session,
-        account_id=account.id,
+def _book_known(
+    session: Session, source: str, batch: int, items: Sequence[UsageItem], price_per_mb: int, now: datetime
+) -> int:
+    """Post what the known users used, each with what was carried; return how many entries that makes."""
+    user_ids = sorted({item.user_id for item in items if item.user_id is not None})
+    # The accounts are locked before the carries are read: two proxies may bring the same user at once. In one order,
+    # so that two batches cannot wait for each other in a circle.
+    mine = one_of(session, Account.user_id, user_ids)
+    locked = session.execute(select(Account.user_id, Account.id).where(mine).order_by(Account.id).with_for_update())
+    account_ids = dict(locked.tuples().all())
+    carries = {
+        carry.user_id: carry
+        for carry in session.scalars(select(UsageCarry).where(one_of(session, UsageCarry.user_id, user_ids)))
+    }
+    postings = []
+    for item in items:
+        if item.user_id is None:
+            continue
+        carry = carries.get(item.user_id)
+        if carry is None:
+            carry = carries[item.user_id] = UsageCarry(user_id=item.user_id, rest=0, bytes=0)
+            session.add(carry)
+        amount, carry.rest = rules.charge(size_bytes=item.size_bytes, price_per_mb=price_per_mb, rest=carry.rest)
+        carry.bytes += item.size_bytes
+        if amount or not price_per_mb:
+            postings.append(_posting(source, batch, item, account_ids[item.user_id], amount, carry.bytes))
+            carry.bytes = 0
+    outcomes = post_many(session, postings=postings, now=now)
+    for posting, outcome in zip(postings, outcomes, strict=True):
+        if outcome.refusal:
+            raise KeyReusedError(key=posting.key)
+    return len(postings)
+
+
+def _posting(source: str, batch: int, item: UsageItem, account_id: int, amount: int, size_bytes: int) -> Posting:
+    return Posting(
+        account_id=account_id,
         amount=-amount,
         source="internet",
-        key=f"squid:{source}:{batch}:{user_id}",
-        now=now,
-        at=item.at,
+        key=f"squid:{source}:{batch}:{item.user_id}",
         title="Internet use",
         detail=f"{rules.size_in_words(size_bytes)}, {source}",
         measured=True,
+        at=item.at,
         quantity=size_bytes,
     )
-    return 1

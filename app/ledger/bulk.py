@@ -1,31 +1,58 @@
-"""One movement for many accounts, by set-based SQL that runs on SQLite and PostgreSQL alike."""
+"""One movement for many accounts, by set-based SQL: a statement on PostgreSQL, two on SQLite."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, String, case, cast, func, insert, literal, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, aliased
 
-from app.db import UtcDateTime
-from app.ledger.models import Account, Entry, EntryNote
+from app.db import UtcDateTime, is_postgresql
+from app.ledger.models import ENTRIES, NOTES, Account, Entry, Note
+from app.ledger.rules import prefix_end
+
+MOVED = (
+    "account_id",
+    "sequence",
+    "amount",
+    "balance_after",
+    "source",
+    "kind",
+    "overrun",
+    "quantity",
+    "key",
+    "reverses_id",
+    "note_id",
+    "event_at",
+    "created_at",
+)
 
 
 @dataclass(frozen=True)
-class Credited:
-    """What a chunk did: `count` accounts moved, `total` millionths in all, of `considered` accounts."""
+class Moved:
+    """What a chunk did: `count` accounts moved, `total` millionths in all."""
 
-    considered: int
     count: int
     total: int
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """What a chunk took back; `last_key` is where the next chunk goes on, None when there is nothing more."""
+
+    count: int
+    total: int
+    last_key: str | None
 
 
 def credit_many(
     session: Session,
     *,
-    account_ids: Sequence[int],
+    where: Sequence[ColumnElement[bool]],
     amount: int,
     top_up: str,
     cap: int | None,
@@ -33,65 +60,159 @@ def credit_many(
     now: datetime,
     at: datetime,
     title: str,
-) -> Credited:
-    """Credit users' accounts from the source "allocation", each under the key `key_prefix` + user id.
+) -> Moved:
+    """Credit the users' accounts that fulfil `where` from the source "allocation", under `key_prefix` + user id.
 
     An account that has the key already is passed over, so a chunk may be run again. `amount`, `cap` in millionths;
-    `top_up` as in `rules.credit`. Nothing is written where nothing would move. Raises nothing of its own.
+    `top_up` as in `rules.credit`. All entries share one note. Nothing is written where nothing would move.
     """
-    ids = sorted(account_ids)
-    # Locked in one order, so that two runs over the same people cannot wait for each other in a circle. SQLite's
-    # dialect leaves FOR UPDATE out: its writer is alone anyway.
-    session.execute(select(Account.id).where(Account.id.in_(ids)).order_by(Account.id).with_for_update())
-    delta = _delta(amount=amount, top_up=top_up, cap=cap)
+    delta = credit_of(amount=amount, top_up=top_up, cap=cap)
     key = literal(key_prefix, String) + cast(Account.user_id, String)
+    conditions = (*where, Account.user_id.is_not(None), delta != 0)
+    chosen = select(
+        Account.id.label("account_id"),
+        delta.label("delta"),
+        literal("allocation", String).label("source"),
+        case((delta < 0, "measured"), else_="guarded").label("kind"),
+        literal(None, Entry.quantity.type).label("quantity"),
+        key.label("key"),
+        literal(None, Entry.reverses_id.type).label("reverses_id"),
+    ).where(*conditions)
+    fixed = _fixed(session, now, at, title)
+    if not is_postgresql(session):
+        return _move_in_steps(session, chosen, fixed, (conditions, delta))
+    # The account moves before the entry is written: too late to find that the key is there. SQLite writes first.
     known = aliased(Entry)
-    moved = select(
-        Account.id,
-        Account.sequence + 1,
-        delta,
-        Account.balance + delta,
-        literal("allocation", String),
-        case((delta < 0, "measured"), else_="guarded"),
-        literal(0),
-        key,
-        literal(at, UtcDateTime),
-        literal(now, UtcDateTime),
-    ).where(
-        Account.id.in_(ids),
-        Account.user_id.is_not(None),
-        delta != 0,
-        ~select(known.id).where(known.key == key).exists(),
-    )
-    columns = ["account_id", "sequence", "amount", "balance_after", "source", "kind", "overrun", "key", "event_at"]
-    session.execute(insert(Entry).from_select([*columns, "created_at"], moved))
-    new = (Entry.account_id.in_(ids), Entry.account_id == Account.id, Entry.sequence == Account.sequence + 1)
-    session.execute(
-        insert(EntryNote).from_select(
-            ["entry_id", "title", "detail"],
-            select(Entry.id, literal(title, String), literal("", String)).join(Account, new[1]).where(*new),
+    unknown = ~select(known.id).where(known.key == key).correlate(Account).exists()
+    return _move_in_one_statement(session, chosen.where(unknown), fixed)
+
+
+def reverse_many(
+    session: Session,
+    *,
+    key_prefix: str,
+    after_key: str,
+    limit: int,
+    reversal_prefix: str,
+    now: datetime,
+    title: str,
+) -> Reversed:
+    """Reverse up to `limit` entries whose keys begin with `key_prefix` and come after `after_key`, in that order.
+
+    Each under `reversal_prefix` + entry id; what is reversed already is passed over. At most one entry an account may
+    have such a key, as those of a run do. Reversals are measured: a purse may go below its floor by them.
+    """
+    first, earlier = aliased(Entry), aliased(Entry)
+    keys = select(first.key).where(first.key > max(after_key, key_prefix), first.key < prefix_end(key_prefix))
+    last_key = session.scalar(select(func.max(keys.order_by(first.key).limit(limit).subquery().c.key)))
+    if last_key is None:
+        return Reversed(0, 0, None)
+    chosen = (
+        select(
+            Account.id.label("account_id"),
+            (-first.amount).label("delta"),
+            first.source.label("source"),
+            literal("measured", String).label("kind"),
+            (-first.quantity).label("quantity"),
+            (literal(reversal_prefix, String) + cast(first.id, String)).label("key"),
+            first.id.label("reverses_id"),
+        )
+        .join_from(first, Account, Account.id == first.account_id)
+        .where(
+            first.key > max(after_key, key_prefix),
+            first.key <= last_key,
+            ~select(earlier.id).where(earlier.reverses_id == first.id).correlate(first).exists(),
         )
     )
-    count, total = session.execute(
-        select(func.count(), func.coalesce(func.sum(Entry.amount), 0))
-        .select_from(Entry)
-        .join(Account, new[1])
-        .where(*new)
-    ).one()
-    session.execute(
-        update(Account)
-        .where(*new)
-        .values(balance=Entry.balance_after, sequence=Entry.sequence)
-        .execution_options(synchronize_session=False)
-    )
-    return Credited(considered=len(ids), count=int(count), total=int(total))
+    move = _move_in_one_statement if is_postgresql(session) else _move_in_steps
+    moved = move(session, chosen, _fixed(session, now, now, title))
+    return Reversed(moved.count, moved.total, last_key)
 
 
-def _delta(*, amount: int, top_up: str, cap: int | None) -> ColumnElement[int]:
-    """The SQL twin of `rules.credit`."""
+def credit_of(*, amount: int, top_up: str, cap: int | None) -> ColumnElement[int]:
+    """Return, as SQL over Account, what one occurrence of a schedule moves: the twin of `rules.credit`."""
     if top_up == "reset":
         return amount - Account.balance
     if top_up == "cap" and cap is not None:
         room = cap - Account.balance
         return case((room <= 0, 0), (room < amount, room), else_=amount)
-    return literal(amount)
+    return literal(amount, Account.balance.type)
+
+
+def _fixed(session: Session, now: datetime, at: datetime, title: str) -> tuple[ColumnElement[Any], ...]:
+    """Make the note of all entries, and return the last columns of MOVED, which all have alike."""
+    note_id = session.scalars(insert(NOTES).values(title=title, detail="").returning(Note.id)).one()
+    return literal(note_id), literal(at, UtcDateTime), literal(now, UtcDateTime)
+
+
+def _move_in_one_statement(session: Session, chosen: Any, fixed: tuple[ColumnElement[Any], ...]) -> Moved:
+    # Locked in one order, so that two runs over the same people cannot wait for each other in a circle; and what
+    # another transaction has just moved is seen as it is then (PostgreSQL manual, 13.2.1).
+    locked = chosen.order_by(Account.id).with_for_update(of=Account).cte("chosen")
+    moved = (
+        update(Account)
+        .where(Account.id == locked.c.account_id)
+        .values(balance=Account.balance + locked.c.delta, sequence=Account.sequence + 1)
+        .returning(Account.id, Account.sequence, Account.balance, *locked.c)
+        .cte("moved")
+    )
+    c = moved.c
+    rows = select(
+        c.account_id,
+        c.sequence,
+        c.delta,
+        c.balance,
+        c.source,
+        c.kind,
+        literal(0),
+        c.quantity,
+        c.key,
+        c.reverses_id,
+        *fixed,
+    )
+    booked = insert(ENTRIES).from_select(MOVED, rows).returning(Entry.amount).cte("booked")
+    total = func.coalesce(func.sum(booked.c.amount), 0)
+    row = session.execute(select(func.count(), total).select_from(booked)).one()
+    return Moved(count=int(row[0]), total=int(row[1]))
+
+
+def _move_in_steps(
+    session: Session,
+    chosen: Any,
+    fixed: tuple[ColumnElement[Any], ...],
+    alike: tuple[tuple[ColumnElement[bool], ...], ColumnElement[int]] | None = None,
+) -> Moved:
+    """Write the entries, then move the accounts; the writer is alone on SQLite.
+
+    `alike`: the conditions on accounts that `chosen` has, and its delta. When every account that fulfils them got an
+    entry, they are moved by the same arithmetic, which spares looking each entry up again.
+    """
+    c = chosen.selected_columns
+    amounts = (c.account_id, Account.sequence + 1, c.delta, Account.balance + c.delta, c.source, c.kind, literal(0))
+    rows = chosen.with_only_columns(*amounts, c.quantity, c.key, c.reverses_id, *fixed)
+    write = sqlite_insert(ENTRIES).from_select(MOVED, rows).on_conflict_do_nothing(index_elements=["key"])
+    before = session.scalar(select(func.coalesce(func.max(Entry.id), 0)))
+    if alike is not None:
+        conditions, delta = alike
+        wanted, total = session.execute(
+            select(func.count(), func.coalesce(func.sum(delta), 0)).where(*conditions)
+        ).one()
+        if session.connection().execute(write).rowcount == wanted:
+            _update(session, conditions, balance=Account.balance + delta, sequence=Account.sequence + 1)
+            return Moved(count=int(wanted), total=int(total))
+    else:
+        session.execute(write)
+    _update(
+        session,
+        (Entry.id > before, Entry.account_id == Account.id),
+        balance=Entry.balance_after,
+        sequence=Entry.sequence,
+    )
+    booked = func.coalesce(func.sum(Entry.amount), 0)
+    row = session.execute(select(func.count(), booked).where(Entry.id > before)).one()
+    return Moved(count=int(row[0]), total=int(row[1]))
+
+
+def _update(session: Session, conditions: tuple[ColumnElement[bool], ...], **values: Any) -> None:
+    move = update(Account).where(*conditions).values(values)
+    session.execute(move.execution_options(synchronize_session=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime
 from typing import Final
 
 SOURCES: Final = ("allocation", "print", "internet", "card", "adjustment", "refund", "transfer")
@@ -45,3 +47,18 @@ def check_key(key: str) -> str:
     if not key or len(key) > KEY_LENGTH_MAX:
         raise ValueError(f"a key has 1 to {KEY_LENGTH_MAX} characters")
     return key
+
+
+def fingerprint(*content: int | str | bool | datetime | None) -> int:
+    """Return 64 bits, as a signed integer, of what was asked for under a key: the same content, the same number.
+
+    Words for people are no content: they may be blanked later, and they move nothing. Instants count as such, whatever
+    zone they are written in.
+    """
+    text = repr([part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part for part in content])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def prefix_end(prefix: str) -> str:
+    """Return the least text, byte by byte, that is above every text beginning with `prefix` (not empty, ASCII)."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

@@ -7,27 +7,10 @@ from datetime import datetime
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from app.errors import InsufficientBalanceError, KeyReusedError, NotFoundError, WrongStateError
+from app.errors import InsufficientBalanceError, KeyReusedError, NotFoundError, TwinpurseError, WrongStateError
 from app.ledger import rules
-from app.ledger.models import Account, Entry, EntryNote, Hold
-
-
-def open_account(session: Session, *, user_id: int, name: str, now: datetime, floor: int | None = 0) -> Account:
-    """Return the user's account, made with an empty balance where there is none. `floor` None: unrestricted."""
-    account = session.scalar(select(Account).where(Account.user_id == user_id))
-    if account is None:
-        account = Account(kind="user", name=name, user_id=user_id, floor=floor, created_at=now)
-        session.add(account)
-        session.flush()
-    return account
-
-
-def get_account(session: Session, *, user_id: int) -> Account:
-    """Return the user's account. Raises NotFoundError."""
-    account = session.scalar(select(Account).where(Account.user_id == user_id))
-    if account is None:
-        raise NotFoundError("This person has no purse here.", user_id=user_id)
-    return account
+from app.ledger.booking import Booked, Booking, book, find
+from app.ledger.models import Account, Entry, Hold
 
 
 def post(
@@ -44,34 +27,49 @@ def post(
     enforce: bool = True,
     at: datetime | None = None,
     quantity: int | None = None,
-) -> Entry:
+) -> Booked:
     """Book one entry and move the cached balance with it.
 
     Args: amount: signed millionths, minus is a charge. measured: it has already happened, so it is always booked and
     the part under the floor is marked as overrun; otherwise the database refuses what would pass the floor, unless
     `enforce` is False (monitor mode). at: when it happened (default `now`). quantity: pages or bytes.
 
-    The same key with the same content returns the first entry and moves nothing. Raises InsufficientBalanceError,
-    KeyReusedError, NotFoundError (no such account).
+    The same key with the same content returns the first entry and moves nothing; words for people are no content.
+    Posting alone may be done with `app.db.writing_at_once`. Raises InsufficientBalanceError, KeyReusedError,
+    NotFoundError (no such account), WrongStateError (a charge to a closed account).
     """
-    known = session.scalar(select(Entry).where(Entry.key == rules.check_key(key)))
-    if known is not None:
-        if (known.account_id, known.amount, known.source, known.quantity) != (account_id, amount, source, quantity):
-            raise KeyReusedError(key=key)
-        return known
-    return _book(
-        session,
+    fingerprint = rules.fingerprint("post", account_id, amount, source, measured, quantity, at)
+    booking = Booking(
         account_id=account_id,
         amount=amount,
         source=source,
-        key=key,
+        key=rules.check_key(key),
         now=now,
         at=at or now,
+        title=title,
+        detail=detail,
         guarded=not measured and enforce,
         measured=measured,
+        fingerprint=fingerprint,
         quantity=quantity,
-        note=(title, detail),
     )
+    entry = book(session, booking)
+    if entry is not None:
+        return entry
+    known = find(session, Entry.key == key)
+    if not known:
+        raise _refusal(session, account_id, -amount)
+    if not is_same(known[0], fingerprint, (account_id, amount, source, quantity)):
+        raise KeyReusedError(key=key)
+    return known[0]
+
+
+def is_same(known: Booked, fingerprint: int, content: tuple[int, int, str, int | None]) -> bool:
+    """Whether an entry was asked for with this content; for one of before fingerprints, which is what `content` is for:
+    (account, amount, source, quantity)."""
+    if known.fingerprint is None:
+        return (known.account_id, known.amount, known.source, known.quantity) == content
+    return known.fingerprint == fingerprint
 
 
 def hold(
@@ -88,7 +86,8 @@ def hold(
     """Set `amount` (millionths, >= 0) aside until it is captured, released, or `expires_at` has passed.
 
     The same key and content returns the first hold, whatever became of it. Raises InsufficientBalanceError when
-    less than `amount` is available (not in monitor mode: `enforce` False), KeyReusedError, NotFoundError.
+    less than `amount` is available (not in monitor mode: `enforce` False), KeyReusedError, NotFoundError,
+    WrongStateError (a closed account).
     """
     if amount < 0:
         raise ValueError("a hold is not negative")
@@ -100,7 +99,8 @@ def hold(
     statement = update(Account).where(Account.id == account_id).values(reserved=Account.reserved + amount)
     if enforce and amount:
         statement = statement.where(
-            or_(Account.floor.is_(None), Account.balance - Account.reserved - amount >= Account.floor)
+            Account.closed_at.is_(None),
+            or_(Account.floor.is_(None), Account.balance - Account.reserved - amount >= Account.floor),
         )
     if session.execute(statement.returning(Account.id).execution_options(synchronize_session=False)).first() is None:
         raise _refusal(session, account_id, amount)
@@ -121,7 +121,7 @@ def capture(
     detail: str = "",
     at: datetime | None = None,
     quantity: int | None = None,
-) -> list[Entry]:
+) -> list[Booked]:
     """End a hold by charging `amount` (millionths, >= 0): less, equal or more than was held.
 
     Returns one entry, or two: what goes beyond the hold is booked as measured, under `key` + ":beyond". The quantity
@@ -131,9 +131,12 @@ def capture(
     if amount < 0:
         raise ValueError("a capture is not negative")
     placed = get_hold(session, hold_id=hold_id)  # locks it, so that a twin of this call finds the entries below
-    booked = list(session.scalars(select(Entry).where(Entry.key.in_((key, f"{key}:beyond"))).order_by(Entry.id)))
+    booked = find(session, Entry.key.in_((key, f"{key}:beyond")))
+    fingerprint = rules.fingerprint("capture", hold_id, amount, quantity, at)
     if booked:
-        if -sum(entry.amount for entry in booked) != amount or booked[0].hold_id != hold_id:
+        captured = -sum(entry.amount for entry in booked)
+        asked = (placed.account_id, booked[0].amount, placed.source, quantity)
+        if booked[0].hold_id != hold_id or captured != amount or not is_same(booked[0], fingerprint, asked):
             raise KeyReusedError(key=key)
         return booked
     was_open = _end(session, placed, state="captured", now=now, captured=amount)
@@ -142,19 +145,23 @@ def capture(
     within, beyond = rules.split_capture(held=placed.amount if was_open else 0, amount=amount)
     parts = [(key, within, False), (f"{key}:beyond", beyond, True)] if was_open else [(key, amount, True)]
     return [
-        _book(
+        _book_new(
             session,
-            account_id=placed.account_id,
-            amount=-part,
-            source=placed.source,
-            key=part_key,
-            now=now,
-            at=at or now,
-            guarded=False,
-            measured=measured,
-            quantity=quantity if index == 0 else None,
-            note=(title, detail),
-            hold_id=hold_id,
+            Booking(
+                account_id=placed.account_id,
+                amount=-part,
+                source=placed.source,
+                key=part_key,
+                now=now,
+                at=at or now,
+                title=title,
+                detail=detail,
+                guarded=False,
+                measured=measured,
+                fingerprint=fingerprint,
+                quantity=quantity if index == 0 else None,
+                hold_id=hold_id,
+            ),
         )
         for index, (part_key, part, measured) in enumerate(parts)
         if part or index == 0
@@ -177,17 +184,17 @@ def expire_holds(session: Session, *, now: datetime, limit: int = 500) -> int:
     return sum(_end(session, placed, state="expired", now=now) for placed in overdue)
 
 
-def reverse(session: Session, *, entry_id: int, key: str, now: datetime, title: str, detail: str = "") -> Entry:
+def reverse(session: Session, *, entry_id: int, key: str, now: datetime, title: str, detail: str = "") -> Booked:
     """Undo an entry by one that points at it, against the same source; at most once.
 
     The same key returns the first result. Raises NotFoundError, WrongStateError (already reversed, or itself a
     reversal), KeyReusedError.
     """
-    known = session.scalar(select(Entry).where(Entry.key == rules.check_key(key)))
-    if known is not None:
-        if known.reverses_id != entry_id:
+    known = find(session, Entry.key == rules.check_key(key))
+    if known:
+        if known[0].reverses_id != entry_id:
             raise KeyReusedError(key=key)
-        return known
+        return known[0]
     first = session.get(Entry, entry_id)
     if first is None:
         raise NotFoundError("There is no such entry.", entry_id=entry_id)
@@ -195,19 +202,23 @@ def reverse(session: Session, *, entry_id: int, key: str, now: datetime, title: 
         raise WrongStateError("A reversal is not reversed.", entry_id=entry_id)
     if session.scalar(select(Entry.id).where(Entry.reverses_id == entry_id)) is not None:
         raise WrongStateError("This entry was already reversed.", entry_id=entry_id)
-    return _book(
+    return _book_new(
         session,
-        account_id=first.account_id,
-        amount=-first.amount,
-        source=first.source,
-        key=key,
-        now=now,
-        at=now,
-        guarded=False,
-        measured=True,
-        quantity=-first.quantity if first.quantity is not None else None,
-        note=(title, detail),
-        reverses_id=entry_id,
+        Booking(
+            account_id=first.account_id,
+            amount=-first.amount,
+            source=first.source,
+            key=key,
+            now=now,
+            at=now,
+            title=title,
+            detail=detail,
+            guarded=False,
+            measured=True,
+            fingerprint=rules.fingerprint("reverse", entry_id),
+            quantity=-first.quantity if first.quantity is not None else None,
+            reverses_id=entry_id,
+        ),
     )
 
 
@@ -240,64 +251,20 @@ def _end(session: Session, placed: Hold, *, state: str, now: datetime, captured:
     return True
 
 
-def _book(
-    session: Session,
-    *,
-    account_id: int,
-    amount: int,
-    source: str,
-    key: str,
-    now: datetime,
-    at: datetime,
-    guarded: bool,
-    measured: bool,
-    quantity: int | None,
-    note: tuple[str, str],
-    hold_id: int | None = None,
-    reverses_id: int | None = None,
-) -> Entry:
-    """Move the balance and write the entry that says so. `guarded`: the UPDATE itself refuses to pass the floor."""
-    if source not in rules.SOURCES:
-        raise ValueError(f"{source!r} is no source")
-    move = (
-        update(Account)
-        .where(Account.id == account_id)
-        .values(balance=Account.balance + amount, sequence=Account.sequence + 1)
-        .returning(Account.balance, Account.reserved, Account.sequence, Account.floor)
-        .execution_options(synchronize_session=False)
-    )
-    if guarded and amount < 0:
-        move = move.where(or_(Account.floor.is_(None), Account.balance - Account.reserved + amount >= Account.floor))
-    row = session.execute(move).first()
-    if row is None:
-        raise _refusal(session, account_id, -amount)
-    balance, reserved, sequence, floor = row
-    entry = Entry(
-        account_id=account_id,
-        sequence=sequence,
-        amount=amount,
-        balance_after=balance,
-        source=source,
-        kind="measured" if measured else "guarded",
-        overrun=rules.overrun(available=balance - reserved, amount=amount, floor=floor) if measured else 0,
-        quantity=quantity,
-        key=key,
-        hold_id=hold_id,
-        reverses_id=reverses_id,
-        event_at=at,
-        created_at=now,
-    )
-    session.add(entry)
-    session.flush()
-    session.add(EntryNote(entry_id=entry.id, title=note[0], detail=note[1]))
-    session.flush()
+def _book_new(session: Session, booking: Booking) -> Booked:
+    """Write an entry that no guard refuses and whose key was just looked for in this transaction."""
+    entry = book(session, booking)
+    if entry is None:
+        raise KeyReusedError(key=booking.key)
     return entry
 
 
-def _refusal(session: Session, account_id: int, amount: int) -> InsufficientBalanceError | NotFoundError:
+def _refusal(session: Session, account_id: int, amount: int) -> TwinpurseError:
     account = session.get(Account, account_id, populate_existing=True)
     if account is None:
         return NotFoundError("There is no such account.", account_id=account_id)
+    if account.closed_at is not None:
+        return WrongStateError("This account is closed.", account_id=account_id)
     return InsufficientBalanceError(
         account_id=account_id, needed_micro=amount, available_micro=account.available, floor_micro=account.floor
     )

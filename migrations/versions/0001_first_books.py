@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.entry_triggers import refuse_changes
+
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 revision = "0001"
 down_revision = None
@@ -323,26 +325,3 @@ def upgrade() -> None:
 def downgrade() -> None:
     """There is nothing before the first books; a downgrade would throw them away."""
     raise RuntimeError("the first migration is not undone: drop the database if that is meant")
-
-
-def refuse_changes() -> None:
-    """Let the database itself refuse to change or delete an entry: a mistake is reversed, never edited."""
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER entries_no_{verb.lower()} BEFORE {verb} ON entries "
-                "BEGIN SELECT RAISE(ABORT, 'entries are never changed or deleted'); END"
-            )
-        return
-    op.execute(
-        "CREATE FUNCTION refuse_entry_change() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'entries are never changed or deleted'; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER entries_no_change BEFORE UPDATE OR DELETE ON entries "
-        "FOR EACH ROW EXECUTE FUNCTION refuse_entry_change()"
-    )
-    op.execute(
-        "CREATE TRIGGER entries_no_truncate BEFORE TRUNCATE ON entries "
-        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_entry_change()"
-    )

@@ -12,6 +12,7 @@ from flask import Flask
 
 from app import clock
 from app.db import reading, writing
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Account, Entry, Hold
 from app.ledger.verify import verify
@@ -85,7 +86,7 @@ def books(
     app = make_instance(database_url=database_url)
     with app.app_context():
         users = known()
-        account = ledger.get_account(reading(), user_id=users["alice"])
+        account = accounts.get_account(reading(), user_id=users["alice"])
         yield Books(account.id, users)
         reading().rollback()
         assert verify(reading()).differences == []

@@ -93,7 +93,7 @@ def test_bulk_credits_reach_everybody_once_however_often_they_run(
         writing(
             lambda session: credit_many(
                 session,
-                account_ids=ids,
+                where=[Account.id.in_(ids)],
                 amount=2 * MICRO,
                 top_up=top_up,
                 cap=cap and cap * MICRO,
@@ -123,7 +123,7 @@ def test_charges_while_a_bulk_credit_runs_are_not_lost(books: Books) -> None:
             writing(
                 lambda session: credit_many(
                     session,
-                    account_ids=[books.account_id],
+                    where=[Account.id == books.account_id],
                     amount=MICRO,
                     top_up="add",
                     cap=None,

@@ -1,0 +1,251 @@
+"""Posting many entries at once: each by the rules of one, all by a few statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.db import is_postgresql, one_of
+from app.ledger import rules
+from app.ledger.booking import Booked, find
+from app.ledger.models import ACCOUNTS, ENTRIES, NOTES, Account, Entry
+from app.ledger.service import is_same
+
+CHUNK = 5_000
+"""Postings that one round takes together; SQLite takes no more than 32,766 values in a statement."""
+
+
+class Posting(NamedTuple):
+    """One entry that is asked for, with the arguments of `service.post`; amounts in millionths."""
+
+    account_id: int
+    amount: int
+    source: str
+    key: str
+    title: str = ""
+    detail: str = ""
+    measured: bool = False
+    at: datetime | None = None
+    quantity: int | None = None
+
+    @property
+    def fingerprint(self) -> int:
+        """The number that `service.post` would keep: one key means the same in both."""
+        return rules.fingerprint(
+            "post", self.account_id, self.amount, self.source, self.measured, self.quantity, self.at
+        )
+
+
+class Outcome(NamedTuple):
+    """What became of a posting: the entry under its key, and whether it is `new`; or why it was refused.
+
+    `refusal`: "insufficient", "key_reused", "no_account", "closed", or "" when it was not.
+    """
+
+    entry_id: int | None = None
+    new: bool = False
+    refusal: str = ""
+
+
+@dataclass(slots=True)
+class _Purse:
+    """An account's figures while the batch is worked through."""
+
+    balance: int
+    reserved: int
+    floor: int | None
+    sequence: int
+    closed: bool
+    moved: bool = False
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What a round writes: rows of `COLUMNS` with the words of each, and their places; and what else is known."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    words: list[tuple[str, str]] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+
+
+COLUMNS = (
+    "key",
+    "account_id",
+    "sequence",
+    "amount",
+    "balance_after",
+    "source",
+    "kind",
+    "overrun",
+    "quantity",
+    "fingerprint",
+    "event_at",
+)
+
+
+def post_many(session: Session, *, postings: Sequence[Posting], now: datetime, enforce: bool = True) -> list[Outcome]:
+    """Post each of `postings` in order, as `service.post` would, and return what became of each, in the same order.
+
+    One that is refused leaves the others alone. `enforce` False (monitor mode): no guard refuses. Raises ValueError for
+    an unknown source or an impossible key, before anything is written.
+    """
+    for posting in postings:
+        rules.check_key(posting.key)
+        if posting.source not in rules.SOURCES:
+            raise ValueError(f"{posting.source!r} is no source")
+    outcomes: list[Outcome] = []
+    for first in range(0, len(postings), CHUNK):
+        outcomes += _post_chunk(session, postings[first : first + CHUNK], now, enforce)
+    return outcomes
+
+
+def _post_chunk(session: Session, postings: Sequence[Posting], now: datetime, enforce: bool) -> list[Outcome]:
+    session.flush()
+    purses = _lock(session, {posting.account_id for posting in postings})
+    # Looked for after the lock: a twin of this batch that was quicker has been waited for, and is seen.
+    keys = [posting.key for posting in postings]
+    known = {entry.key: entry for entry in find(session, one_of(session, Entry.key, keys))}
+    plan = _plan(postings, purses, known, enforce)
+    ids: dict[str, int] = {}
+    if plan.rows:
+        write = _write_in_one_statement if is_postgresql(session) else _write_in_steps
+        ids = write(session, plan, {name: purse for name, purse in purses.items() if purse.moved}, now)
+    new = set(plan.places)
+    return [
+        plan.outcomes.get(place) or Outcome(ids[posting.key], new=place in new)
+        for place, posting in enumerate(postings)
+    ]
+
+
+def _lock(session: Session, account_ids: set[int]) -> dict[int, _Purse]:
+    """Return the accounts' figures, locked in one order: two batches cannot wait for each other in a circle."""
+    columns = (Account.id, Account.balance, Account.reserved, Account.floor, Account.sequence, Account.closed_at)
+    query = (
+        select(*columns).where(one_of(session, Account.id, sorted(account_ids))).order_by(Account.id).with_for_update()
+    )
+    return {row[0]: _Purse(*row[1:5], row[5] is not None) for row in session.execute(query.with_for_update())}
+
+
+def _plan(
+    postings: Sequence[Posting],
+    purses: dict[int, _Purse],
+    known: Mapping[str, Booked],
+    enforce: bool,
+) -> _Plan:
+    plan = _Plan()
+    asked: dict[str, int] = {}
+    for place, posting in enumerate(postings):
+        fingerprint, purse = posting.fingerprint, purses.get(posting.account_id)
+        entry = known.get(posting.key)
+        if entry is not None:
+            content = (posting.account_id, posting.amount, posting.source, posting.quantity)
+            same = is_same(entry, fingerprint, content)
+            plan.outcomes[place] = Outcome(entry.id) if same else Outcome(refusal="key_reused")
+        elif posting.key in asked:
+            if asked[posting.key] != fingerprint:
+                plan.outcomes[place] = Outcome(refusal="key_reused")
+        elif purse is None:
+            plan.outcomes[place] = Outcome(refusal="no_account")
+        elif refusal := _refusal(posting, purse, enforce):
+            plan.outcomes[place] = Outcome(refusal=refusal)
+        else:
+            asked[posting.key] = fingerprint
+            plan.places.append(place)
+            plan.rows.append(_move(posting, purse, fingerprint))
+            plan.words.append((posting.title, posting.detail))
+    return plan
+
+
+def _refusal(posting: Posting, purse: _Purse, enforce: bool) -> str:
+    if posting.measured or posting.amount >= 0 or not enforce:
+        return ""
+    if purse.closed:
+        return "closed"
+    if purse.floor is not None and purse.balance - purse.reserved + posting.amount < purse.floor:
+        return "insufficient"
+    return ""
+
+
+def _move(posting: Posting, purse: _Purse, fingerprint: int) -> tuple[Any, ...]:
+    """Move the purse and return the row of COLUMNS."""
+    amount, overrun = posting.amount, 0
+    purse.balance += amount
+    purse.sequence += 1
+    purse.moved = True
+    if posting.measured:
+        overrun = rules.overrun(available=purse.balance - purse.reserved, amount=amount, floor=purse.floor)
+    return (
+        posting.key,
+        posting.account_id,
+        purse.sequence,
+        amount,
+        purse.balance,
+        posting.source,
+        "measured" if posting.measured else "guarded",
+        overrun,
+        posting.quantity,
+        fingerprint,
+        posting.at,
+    )
+
+
+ONE_STATEMENT = """
+WITH asked AS MATERIALIZED (
+  SELECT *, CASE WHEN title <> '' OR detail <> '' THEN nextval('notes_id_seq') END AS note_id
+  FROM json_to_recordset(%(rows)s) AS e (
+    account_id bigint, sequence bigint, amount bigint, balance_after bigint, source text, kind text, overrun bigint,
+    quantity bigint, key text, fingerprint bigint, event_at timestamptz, title text, detail text)
+), note AS (
+  INSERT INTO notes (id, title, detail) SELECT note_id, title, detail FROM asked WHERE note_id IS NOT NULL
+), moved AS (
+  UPDATE accounts SET balance = m.balance, sequence = m.sequence
+  FROM json_to_recordset(%(moved)s) AS m (id bigint, balance bigint, sequence bigint)
+  WHERE accounts.id = m.id
+)
+INSERT INTO entries (account_id, sequence, amount, balance_after, source, kind, overrun, quantity, key, fingerprint,
+                     event_at, created_at, note_id)
+SELECT account_id, sequence, amount, balance_after, source, kind, overrun, quantity, key, fingerprint,
+       coalesce(event_at, %(now)s), %(now)s, note_id
+FROM asked
+RETURNING key, id
+"""
+"""JSON, since it is made and read by compiled code on both sides: arrays of values cost several times as much."""
+
+
+def _write_in_one_statement(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:
+    names = (*COLUMNS, "title", "detail")
+    rows = [dict(zip(names, (*row, *words), strict=True)) for row, words in zip(plan.rows, plan.words, strict=True)]
+    purses = [{"id": name, "balance": purse.balance, "sequence": purse.sequence} for name, purse in moved.items()]
+    values = {"rows": json.dumps(rows, default=datetime.isoformat), "moved": json.dumps(purses), "now": now}
+    return {row[0]: row[1] for row in session.connection().exec_driver_sql(ONE_STATEMENT, values)}
+
+
+def _write_in_steps(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:
+    """Write the rows with ids of our own choice: SQLite's writer is alone."""
+    next_note, next_entry = (int(session.scalar(select(func.max(table.c.id))) or 0) + 1 for table in (NOTES, ENTRIES))
+    rows, notes = [], []
+    for place, (row, words) in enumerate(zip(plan.rows, plan.words, strict=True)):
+        note_id = next_note + place if any(words) else None
+        if note_id is not None:
+            notes.append({"id": note_id, "title": words[0], "detail": words[1]})
+        ours = {"id": next_entry + place, "note_id": note_id, "event_at": row[-1] or now, "created_at": now}
+        rows.append(dict(zip(COLUMNS, row, strict=True)) | ours)
+    if notes:
+        session.execute(insert(NOTES), notes)
+    session.execute(insert(ENTRIES), rows)
+    move = (
+        update(ACCOUNTS)
+        .where(Account.id == bindparam("account"))
+        .values(balance=bindparam("to"), sequence=bindparam("place"))
+    )
+    session.connection().execute(
+        move, [{"account": name, "to": purse.balance, "place": purse.sequence} for name, purse in moved.items()]
+    )
+    return {row["key"]: row["id"] for row in rows}
