@@ -36,12 +36,12 @@ class Unit:
         return sign + self._with_symbol(self.figure(amount))
 
     def change(self, amount: int) -> str:
-        """Return `amount` (millionths) as a change, signed: "+$2.00", "−$0.075".
+        """Return `amount` (millionths) as a change, signed: "+$2.00", "−$0.075", "$0.00" for none.
 
         Exact where four decimals are enough, as every price list is. Metered amounts have more: they are rounded,
         unless nothing would be left of them.
         """
-        sign = MINUS if amount < 0 else "+"
+        sign = MINUS if amount < 0 else "+" if amount else ""
         places = _places(amount, self.decimals)
         if places > CHANGE_PLACES:
             step = 10 ** (6 - self.decimals)
@@ -53,6 +53,10 @@ class Unit:
     def price(self, amount: int) -> str:
         """Return a price (millionths) without a sign, exact."""
         return self._with_symbol(self._digits(abs(amount), _places(amount, self.decimals)))
+
+    def exact(self, amount: int) -> str:
+        """Return an amount (millionths) to the last of its figures, with a minus where it is below zero."""
+        return (MINUS if amount < 0 else "") + self.price(amount)
 
     def _with_symbol(self, figure: str) -> str:
         return f"{self.symbol}{figure}" if self.kind == "currency" else f"{figure}\N{NO-BREAK SPACE}{self.symbol}"

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.errors import KeyReusedError, NotFoundError
-from app.ledger import service as ledger
-from app.ledger import statement as statement_of
-from app.ledger.models import Account, Entry
+from app.errors import NotFoundError
+from app.ledger import accounts
+from app.ledger.models import Account
 from app.people import rules
 from app.people.models import Group, Membership, User
 from directory.interface import Person
+
+
+class FirstSeen(Protocol):
+    """What another room does in the transaction in which somebody becomes known."""
+
+    def __call__(self, session: Session, *, user: User, now: datetime) -> None: ...
+
+
+_first_seen: list[FirstSeen] = []
+
+
+def when_first_seen(do: FirstSeen) -> None:
+    """Have `do` called for everybody who becomes known, with their groups and purse. Asking again changes nothing."""
+    if do not in _first_seen:
+        _first_seen.append(do)
 
 
 def remember(session: Session, *, person: Person, admin_groups: Sequence[str], now: datetime) -> User:
@@ -29,6 +44,7 @@ def remember(session: Session, *, person: Person, admin_groups: Sequence[str], n
     if holder is not None and holder is not user:
         holder.username = f"{username}#{holder.id}"
         session.flush()
+    new = user is None
     if user is None:
         user = User(directory_id=person.directory_id, username=username, created_at=now, groups=[])
         session.add(user)
@@ -39,7 +55,9 @@ def remember(session: Session, *, person: Person, admin_groups: Sequence[str], n
     user.is_admin = rules.is_admin(person.groups, admin_groups)
     user.groups = [group_named(session, name=name) for name in person.groups]
     session.flush()
-    ledger.open_account(session, user_id=user.id, name=username, now=now)
+    accounts.open_account(session, user_id=user.id, name=username, now=now)
+    for do in _first_seen if new else ():
+        do(session, user=user, now=now)
     return user
 
 
@@ -87,7 +105,7 @@ def list_users(session: Session, *, query: str, after: str, limit: int) -> list[
     statement = (
         select(User, Account)
         .join(Account, Account.user_id == User.id)
-        .where(User.username > after, *_matching(query))
+        .where(User.username > after, *matching(query))
         .order_by(User.username)
         .limit(limit)
     )
@@ -96,54 +114,11 @@ def list_users(session: Session, *, query: str, after: str, limit: int) -> list[
 
 def count_users(session: Session, *, query: str) -> int:
     """Return how many users `list_users` would list for `query`, page by page."""
-    return int(session.scalar(select(func.count()).select_from(User).where(*_matching(query))) or 0)
+    return int(session.scalar(select(func.count()).select_from(User).where(*matching(query))) or 0)
 
 
-def adjust(session: Session, *, user_id: int, amount: int, reason: str, by: str, form_id: str, now: datetime) -> Entry:
-    """Add to a purse or, with `amount` (millionths) below 0, take from it; `by` is named on the statement.
-
-    `form_id`: the hidden id of the form that asks, so that sending it twice books it once. Raises NotFoundError,
-    InsufficientBalanceError when less is there than shall be taken, KeyReusedError when the form was already used
-    for something else.
-    """
-    account = ledger.get_account(session, user_id=user_id)
-    key = f"adjustment:{user_id}:{form_id}"
-    entry = ledger.post(
-        session,
-        account_id=account.id,
-        amount=amount,
-        source="adjustment",
-        key=key,
-        now=now,
-        title=reason,
-        detail=f"by {by}",
-    )
-    booked = statement_of.line(session, account_id=account.id, entry_id=entry.id)
-    if booked is None or booked.title != reason:
-        raise KeyReusedError(key=key)
-    return entry
-
-
-def reverse(session: Session, *, user_id: int, entry_id: int, reason: str, by: str, now: datetime) -> Entry:
-    """Undo an entry of this user's purse, at most once; doing it again returns the first reversal.
-
-    Raises NotFoundError for an entry that is not of this purse, WrongStateError for a reversal.
-    """
-    account = ledger.get_account(session, user_id=user_id)
-    line = statement_of.line(session, account_id=account.id, entry_id=entry_id)
-    if line is None:
-        raise NotFoundError("There is no such line on this statement.", entry_id=entry_id)
-    return ledger.reverse(
-        session,
-        entry_id=entry_id,
-        key=f"reversal:{entry_id}",
-        now=now,
-        title=f"Reversed: {line.title}",
-        detail=f"{reason}, by {by}",
-    )
-
-
-def _matching(query: str) -> list[ColumnElement[bool]]:
+def matching(query: str) -> list[ColumnElement[bool]]:
+    """Return what a user fulfils whose name, user name or group has `query` in it; nothing for an empty one."""
     if not query:
         return []
     pattern = rules.name_key(query)

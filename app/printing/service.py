@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import InsufficientBalanceError, KeyReusedError, NotFoundError, WrongStateError
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Hold
 from app.money import Unit
@@ -83,8 +84,8 @@ def ask(
         try:
             job.hold_id = _hold(session, job, user_id, cost, terms, now)
         except InsufficientBalanceError as exc:
-            available = int(str(exc.facts["available_micro"]))
-            return _refuse(job, "cancelled", _too_short(seen.pages or 0, cost, available, terms.unit), cost)
+            available, floor = (int(str(exc.facts[name])) for name in ("available_micro", "floor_micro"))
+            return _refuse(job, "cancelled", _too_short(seen.pages or 0, cost, available - floor, terms.unit), cost)
     job.state, job.reason = "held", ""
     session.flush()
     return _answer(job, "print", "", cost)
@@ -173,7 +174,7 @@ def _run_of(session: Session, seen: JobSeen, terms: Terms, now: datetime) -> Pri
 
 
 def _hold(session: Session, job: PrintJob, user_id: int, cost: int, terms: Terms, now: datetime) -> int:
-    account = ledger.get_account(session, user_id=user_id)
+    account = accounts.get_account(session, user_id=user_id)
     placed = ledger.hold(
         session,
         account_id=account.id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from app.ledger.rules import SOURCES
 from app.ledger.statement import Selection
+from app.web.addresses import read_day
 
 KINDS: Final = {
     "all": "All kinds",
@@ -22,7 +22,6 @@ KINDS: Final = {
 """Together they hold every line: what is neither a credit nor printing nor Internet use is another charge."""
 
 METERED: Final = ("print", "internet")
-NUMBER_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Filter:
 
     def selection(self, zone: ZoneInfo) -> Selection:
         """Return the lines that are asked for; days begin and end on the clock of `zone`."""
-        first, last = _day(self.first), _day(self.last)
+        first, last = read_day(self.first), read_day(self.last)
         return Selection(
             sources={
                 "printing": ("print",),
@@ -66,9 +65,9 @@ def read(arguments: Mapping[str, str]) -> Filter:
     problems = {}
     if kind not in KINDS:
         problems["kind"] = "Choose one of the list"
-    if first and not _day(first):
+    if first and not read_day(first):
         problems["from"] = "Write the first day as 2026-11-01"
-    if last and not _day(last):
+    if last and not read_day(last):
         problems["to"] = "Write the last day as 2026-11-30"
     if not problems and first and last and first > last:
         problems["to"] = "The last day must be on or after the first day"
@@ -79,23 +78,6 @@ def kinds_for(charges: Sequence[str]) -> dict[str, str]:
     """Return the kinds that a purse can have, with their names: no Internet where only printing is charged."""
     missing = {"printing" if "print" not in charges else "", "internet" if "internet" not in charges else ""}
     return {kind: name for kind, name in KINDS.items() if kind not in missing}
-
-
-def read_number(text: str | None) -> int | None:
-    """Return a positive number out of an address; None for anything that no line could have."""
-    if text is None or not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
-        return None
-    number = int(text)
-    return number if 0 < number <= NUMBER_MAX else None
-
-
-def _day(text: str) -> date | None:
-    if not re.fullmatch(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def _start_of(day: date, zone: ZoneInfo) -> datetime:

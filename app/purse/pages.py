@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import groupby
 
 import flask
@@ -11,22 +10,22 @@ from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from app import clock
+from app.accounts import download, past
 from app.api.access import signed_in
 from app.db import reading
 from app.errors import InvalidInputError, NotFoundError
-from app.ledger import service as ledger
-from app.ledger import statement
+from app.ledger import accounts, statement
 from app.ledger.models import Account
 from app.ledger.statement import Line
 from app.people import service as people
-from app.purse import download, filters, rules, service, story
+from app.purse import filters, rules, service, story
 from app.settings import settings_of_app
 from app.web import charts
+from app.web.addresses import read_number
 
 LATELY = 5
 CHART_DAYS = 30
 PAGE = 50
-FILE_CHUNK = 1000
 
 blueprint = Blueprint("purse", __name__)
 
@@ -53,7 +52,7 @@ def show_balance() -> str:
             name=settings.config.name,
             text=settings.unit.text,
             change=settings.unit.change,
-            low=settings.config.low_balance,
+            low=service.low_from(purse.account, settings),
             credited={day.on for day in days if day.credited},
         ),
         chart_first=days[0].on,
@@ -65,10 +64,11 @@ def show_balance() -> str:
 def show_statement() -> str | tuple[str, int]:
     """Show the lines that the address asks for, newest first; the line that it names is opened into its story."""
     settings, session = settings_of_app(), reading()
-    account = ledger.get_account(session, user_id=current_user.id)
+    account = accounts.get_account(session, user_id=current_user.id)
     chosen = filters.read(request.args)
     opened = _opened(session, account)
     before = _before(session, account, chosen, opened)
+    today = clock.now().astimezone(settings.zone).date()
     lines, total, newer = [], 0, 0
     if not chosen.problems:
         selection = chosen.selection(settings.zone)
@@ -88,6 +88,8 @@ def show_statement() -> str | tuple[str, int]:
         last_number=newer + len(lines),
         older=lines[-1].sequence if lines and newer + len(lines) < total else None,
         opened=opened,
+        past=past.look_back(session, account_id=account.id, arguments=request.args, zone=settings.zone, today=today),
+        today=today,
         story=opened and story.tell(session, account_id=account.id, line=opened, unit=settings.unit),
     )
     return (page, 422) if chosen.problems else page
@@ -98,32 +100,24 @@ def show_statement() -> str | tuple[str, int]:
 def download_statement() -> Response:
     """Give the lines that the address asks for as a file."""
     settings, session = settings_of_app(), reading()
-    account = ledger.get_account(session, user_id=current_user.id)
+    account = accounts.get_account(session, user_id=current_user.id)
     chosen = filters.read(request.args)
     if chosen.problems:
         raise InvalidInputError(". ".join(chosen.problems.values()) + ".", fields=chosen.problems)
-    selection, account_id = chosen.selection(settings.zone), account.id
-
-    def parts() -> Iterator[str]:
-        yield download.head()
-        before: int | None = None
-        while lines := statement.lines(
-            reading(), account_id=account_id, limit=FILE_CHUNK, before_sequence=before, selection=selection
-        ):
-            yield download.rows(lines, zone=settings.zone, decimals=settings.unit.decimals)
-            before = lines[-1].sequence
-
-    day = clock.now().astimezone(settings.zone).date().isoformat()
-    response = Response(flask.stream_with_context(parts()), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="statement-{settings.config.id}-{day}.csv"'
-    return response
+    return download.respond(
+        account_id=account.id,
+        selection=chosen.selection(settings.zone),
+        name=f"statement-{settings.config.id}",
+        settings=settings,
+        now=clock.now(),
+    )
 
 
 def _opened(session: Session, account: Account) -> Line | None:
     """The line of this account that the address names. Raises NotFoundError for anybody else's, as for none."""
     if not request.args.get("open"):
         return None
-    entry_id = filters.read_number(request.args["open"])
+    entry_id = read_number(request.args["open"])
     line = statement.line(session, account_id=account.id, entry_id=entry_id) if entry_id is not None else None
     if line is None:
         raise NotFoundError("There is no such line on your statement.")
@@ -132,7 +126,7 @@ def _opened(session: Session, account: Account) -> Line | None:
 
 def _before(session: Session, account: Account, chosen: filters.Filter, opened: Line | None) -> int | None:
     """Where the page begins: as the address says; else with the opened line, if the first page does not show it."""
-    before = filters.read_number(request.args.get("before"))
+    before = read_number(request.args.get("before"))
     if before is not None or opened is None or chosen.problems:
         return before
     newer = statement.count_lines(

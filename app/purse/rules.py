@@ -7,8 +7,13 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from app.accounts.rules import floor_in_words
+from app.money import Unit
+
 PACE_DAYS: Final = 28
 """The pace is what was used in the last four weeks: whole weeks, since weekdays differ."""
+
+NO_LIMIT: Final = "No limit"
 
 STATE_WORDS: Final = {"ok": "Fine", "low": "Low", "empty": "Empty"}
 
@@ -20,6 +25,13 @@ def state(*, available: int, floor: int | None, low_balance: int) -> str:
     if available <= floor:
         return "empty"
     return "low" if available - floor <= low_balance else "ok"
+
+
+def limit_in_words(floor: int | None, unit: Unit) -> str:
+    """Return where a purse ends, for its owner: "−$5.00", "No limit", and "" for the usual end at 0."""
+    if floor is None:
+        return NO_LIMIT
+    return floor_in_words(floor, unit) if floor else ""
 
 
 def enough_for(*, pages: int | None, mb: int | None) -> str:

@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.accounts.rules import spendable
 from app.internet import rules as internet
-from app.ledger import service as ledger
-from app.ledger import statement
+from app.ledger import accounts, statement
 from app.ledger.models import Account
 from app.people.models import User
 from app.printing import rules as printing
@@ -27,13 +27,16 @@ NOT_PRINTED_FOR = timedelta(days=14)
 class Purse:
     """What pages, portal and proxy say of a purse. Amounts in millionths; words ready to be shown.
 
-    `maximum` is what credits fill the purse up to, None when nothing bounds it.
+    `spendable` is what may still be taken, counted from the limit, None when there is none; `limit` says a limit that
+    is not 0 to its owner. `maximum` is what credits fill the purse up to, None when nothing bounds it.
     """
 
     user: User
     account: Account
     as_of: datetime
     state: str
+    spendable: int | None
+    limit: str
     means: str
     lasts: str
     used_weekly: int
@@ -43,35 +46,39 @@ class Purse:
 
     @property
     def available(self) -> int:
-        """What may be spent now."""
+        """The balance less what is held."""
         return self.account.available
 
 
 def look_into(session: Session, *, user: User, settings: Settings, now: datetime) -> Purse:
     """Return the user's purse as it is now. Raises NotFoundError for a user without one."""
-    account = ledger.get_account(session, user_id=user.id)
+    account = accounts.get_account(session, user_id=user.id)
     config = settings.config
     days = rules.pace_days(now - account.created_at)
     used, _ = statement.charged_since(
         session, account_id=account.id, since=now - timedelta(days=days), sources=("print", "internet")
     )
-    pages = printing.pages_for(available=account.available, price_per_page=config.print.price_per_page)
-    mb = internet.mb_for(available=account.available, price_per_mb=config.internet.price_per_mb)
+    left = spendable(available=account.available, floor=account.floor)
     coming = schedules.next_credit(session, user_id=user.id, balance=account.balance, now=now)
     return Purse(
         user=user,
         account=account,
         as_of=now,
         state=rules.state(available=account.available, floor=account.floor, low_balance=config.low_balance),
-        means=rules.enough_for(
-            pages=pages if settings.charges_print else None, mb=mb if settings.charges_internet else None
-        ),
-        lasts=rules.lasts(available=account.available, used=used, days=days),
+        spendable=left,
+        limit=rules.limit_in_words(account.floor, settings.unit),
+        means=rules.NO_LIMIT if left is None else _means(left, settings),
+        lasts="" if left is None else rules.lasts(available=left, used=used, days=days),
         used_weekly=used * 7 // days,
         next_credit=coming,
         next_when=rules.moment_in_words(coming.at, now, settings.zone) if coming else "",
         maximum=_maximum(session, user.id),
     )
+
+
+def low_from(account: Account, settings: Settings) -> int | None:
+    """Return from which balance down the purse is low, in millionths, counted from its limit; None without one."""
+    return None if account.floor is None else account.floor + settings.config.low_balance
 
 
 def trend(session: Session, *, account_id: int, settings: Settings, now: datetime, days: int) -> list[tuple[date, int]]:
@@ -106,7 +113,17 @@ def internet_message(purse: Purse, settings: Settings) -> str:
         following = f"Next credit: {unit.change(purse.next_credit.amount)} on {purse.next_when}."
     name = "Internet purse" if settings.config.charges == ["internet"] else "purse"
     still = " Printing is not affected: it has its own purse." if settings.config.charges == ["internet"] else ""
-    return f"Your {name} is empty: {unit.text(purse.available)} left. {following}{still}"
+    left = f"{unit.text(purse.available)} left" if not purse.account.floor else f"its limit of {purse.limit} is reached"
+    return f"Your {name} is empty: {left}. {following}{still}"
+
+
+def _means(left: int, settings: Settings) -> str:
+    config = settings.config
+    pages = printing.pages_for(available=left, price_per_page=config.print.price_per_page)
+    mb = internet.mb_for(available=left, price_per_mb=config.internet.price_per_mb)
+    return rules.enough_for(
+        pages=pages if settings.charges_print else None, mb=mb if settings.charges_internet else None
+    )
 
 
 def _maximum(session: Session, user_id: int) -> int | None:

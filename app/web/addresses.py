@@ -1,8 +1,14 @@
-"""Addresses that come from outside: only paths of this site are followed."""
+"""Addresses that come from outside: only paths of this site are followed, and parameters are read with care."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
 from urllib.parse import urlsplit
+
+NUMBER_MAX: Final = 2**63 - 1
 
 
 def safe_next(address: str | None) -> str | None:
@@ -16,3 +22,26 @@ def safe_next(address: str | None) -> str | None:
         return None
     parts = urlsplit(address)
     return address if not parts.scheme and not parts.netloc else None
+
+
+def read_text(arguments: Mapping[str, str], name: str, length_max: int) -> str:
+    """Return a parameter without what nobody can type: PostgreSQL refuses a text with a NUL in it."""
+    return "".join(char for char in arguments.get(name, "") if char.isprintable())[:length_max]
+
+
+def read_number(text: str | None) -> int | None:
+    """Return a positive number out of an address; None for anything that no line could have."""
+    if text is None or not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
+        return None
+    number = int(text)
+    return number if 0 < number <= NUMBER_MAX else None
+
+
+def read_day(text: str) -> date | None:
+    """Return a day that is written as 2026-11-30; None for anything else."""
+    if not re.fullmatch(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -109,7 +109,8 @@ def _tabs() -> list[tuple[str, str, bool]]:
         return []
     tabs = [("/", "Balance"), ("/statement", "Statement")]
     if current_user.is_admin:
-        tabs += [("/admin/schedules", "Schedules"), ("/admin/people", "People"), ("/admin/health", "Health")]
+        tabs += [("/admin/schedules", "Schedules"), ("/admin/people", "People")]
+        tabs += [("/admin/accounts", "Shared accounts"), ("/admin/health", "Health")]
     here = request.path
     return [(href, text, here == href or (href != "/" and here.startswith(href))) for href, text in tabs]
 

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from app import clock
 from app.db import reading, writing
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger import statement
 from app.ledger.models import Entry
@@ -56,7 +57,7 @@ class Office:
     def entries(self, name: str = "alice") -> list[Entry]:
         """What stands in the books, oldest first."""
         with self.browser.app.app_context():
-            account = ledger.get_account(reading(), user_id=self.users[name])
+            account = accounts.get_account(reading(), user_id=self.users[name])
             found = select(Entry).where(Entry.account_id == account.id).order_by(Entry.sequence)
             return list(reading().scalars(found))
 
@@ -67,7 +68,7 @@ def office(print_app: Flask, known: Callable[..., dict[str, int]]) -> Iterator[O
     browser = signed_in(print_app, "admin")
     with print_app.app_context():
         users = known()
-        account = ledger.get_account(reading(), user_id=users["alice"])
+        account = accounts.get_account(reading(), user_id=users["alice"])
         writing(
             lambda session: ledger.post(
                 session,

@@ -13,6 +13,7 @@ from flask import Flask
 from app import clock
 from app.db import reading, writing
 from app.internet import service as internet
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Entry
 from app.money import MICRO
@@ -32,7 +33,7 @@ class Life:
 
     def account_id(self, name: str = "alice") -> int:
         """The account of one of the cast."""
-        return ledger.get_account(reading(), user_id=self.users[name]).id
+        return accounts.get_account(reading(), user_id=self.users[name]).id
 
     def post(self, units: float, name: str = "alice", *, ago: timedelta = timedelta(), **more: Any) -> Entry:
         """Book so many units; an adjustment unless told otherwise."""

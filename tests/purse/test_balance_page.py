@@ -7,7 +7,12 @@ from datetime import timedelta
 
 from flask import Flask
 
+from app.db import reading, writing
+from app.ledger import accounts
 from app.money import MICRO
+from app.people import service as people
+from app.purse import service
+from app.settings import settings_of_app
 from tests.purse.conftest import Life
 from tests.web.browsing import signed_in, words_of
 
@@ -158,3 +163,17 @@ def test_each_person_sees_their_own_purse(print_app: Flask, life: Begin) -> None
         here.post(7.77, "bob", title="Of Bob alone")
     assert "Of Bob alone" not in signed_in(print_app, "alice").text("/")
     assert f'data-micro="{int(7.77 * MICRO)}"' in signed_in(print_app, "bob").get("/").text
+
+
+def test_what_is_left_of_an_overdraft_is_what_a_refusal_says(make_instance: Callable[..., Flask], life: Begin) -> None:
+    app = make_instance(charges=("print", "internet"))
+    here = life(app)
+    with app.app_context():
+        account_id = here.account_id()
+        writing(lambda session: accounts.set_floor(session, account_id=account_id, floor=-2 * MICRO))
+        assert here.ask(41).reason == "Not printed: 41 pages cost $2.05, and $2.00 is left. Nothing was charged."
+        here.print(40)
+        user = people.get_user(reading(), user_id=here.users["alice"])
+        purse = service.look_into(reading(), user=user, settings=settings_of_app(), now=here.now)
+        message = service.internet_message(purse, settings_of_app())
+    assert message == "Your purse is empty: its limit of −$2.00 is reached. No credit is planned."

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.accounts import download
 from app.ledger.statement import Line
-from app.purse import download
 
 
 def line(title: str, detail: str = "", amount: int = -150_000) -> Line:

@@ -58,9 +58,3 @@ def test_a_purse_has_no_filter_for_what_it_never_pays() -> None:
     assert "internet" not in filters.kinds_for(["print"])
     assert "printing" not in filters.kinds_for(["internet"])
     assert list(filters.kinds_for(["print", "internet"])) == list(filters.KINDS)
-
-
-def test_numbers_out_of_an_address() -> None:
-    assert filters.read_number("8412") == 8412
-    for text in (None, "", "0", "-1", "1.5", "٣", "9223372036854775808", "99999999999999999999", "1 OR 1=1"):
-        assert filters.read_number(text) is None

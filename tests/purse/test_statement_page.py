@@ -11,9 +11,10 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from app.accounts import download
+from app.accounts import service as administrators
 from app.db import reading, writing
 from app.ledger import statement
-from app.people import service as people
 from app.purse import pages
 from tests.purse.conftest import Life
 from tests.web.browsing import signed_in, words_of
@@ -165,9 +166,9 @@ def test_a_reversal_and_what_it_reverses_point_at_each_other(print_app: Flask, l
         here.print(2)
         line = statement.lines(reading(), account_id=here.account_id(), limit=1)[0]
         undo = writing(
-            lambda session: people.reverse(
+            lambda session: administrators.reverse(
                 session,
-                user_id=here.users["alice"],
+                account_id=here.account_id(),
                 entry_id=line.entry_id,
                 reason="Blank pages",
                 by="Ada Min (admin)",
@@ -220,7 +221,7 @@ def test_odd_numbers_in_the_address_break_nothing(print_app: Flask, life: Begin)
 
 
 def test_the_file_is_named_quoted_and_whole(print_app: Flask, life: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "FILE_CHUNK", 4)
+    monkeypatch.setattr(download, "CHUNK", 4)
     here = life(print_app)
     with print_app.app_context():
         here.post(2000)

@@ -9,13 +9,15 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app import clock, health_pages
-from app.db import writing
+from app.db import reading, writing
 from app.internet.models import UnmatchedUsage
-from app.jobs import ticker
+from app.jobs import ticker, worker
 from app.ledger import tasks
-from app.ledger.models import Verification
+from app.ledger.differences import Difference, to_json
+from app.ledger.models import Account, Verification
 from app.money import MICRO
 from app.schedules import service as schedules
 from directory.interface import DirectoryUnavailableError
@@ -132,14 +134,73 @@ def test_a_ticker_that_stopped_and_a_run_that_waits(print_app: Flask, monkeypatc
     assert "Scheduled runs 1 waiting 1 run not done;" in words
 
 
-def test_books_that_do_not_add_up_come_first(print_app: Flask) -> None:
+def keep(app: Flask, *differences: Difference, count: int = 0) -> None:
+    """Keep a verification that found these differences."""
+    row = Verification(
+        at=clock.now(),
+        accounts=4,
+        entries=9,
+        difference_count=count or len(differences),
+        differences=to_json(differences),
+    )
+    with app.app_context():
+        writing(lambda session: session.add(row))
+
+
+def test_books_that_do_not_add_up_come_first(print_app: Flask, known: Callable[..., dict[str, int]]) -> None:
     make_well(print_app)
-    bad = Verification(at=clock.now(), accounts=4, entries=9, differences="account 3: balance: expected 1, found 2")
     with print_app.app_context():
-        writing(lambda session: session.add(bad))
+        alice = known()["alice"]
+        account_id = reading().scalars(select(Account.id).where(Account.user_id == alice)).one()
+    lost = Difference("balance of the account", account_id, None, MICRO, 2 * MICRO, "by its last entry", micro=True)
+    keep(print_app, lost, Difference("entry without an account", 999, 7, None, 999), count=1002)
+    browser = signed_in(print_app, "admin")
+    page = browser.get("/admin/health").text
+    words = needs(words_of(page))
+    assert words.strip().startswith("Books Do not add up 1,002 differences")
+    assert f"Account {account_id}: balance of the account (by its last entry): expected $1.00, found $2.00." in words
+    assert f'<a href="/admin/people/{alice}">Alice Andersson</a>' in page
+    assert "Account 999 entry 7 Entry without an account: expected nothing, found 999." in words_of(page)
+    assert "And 1,000 more" in words_of(page)
+    assert f'<a href="/admin/people/{alice}">' in page
+    assert browser.get(f"/admin/people/{alice}").status_code == 200
+
+
+def test_a_verification_that_did_not_end_is_bad(print_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_well(print_app)
+
+    def fail(*_args: object, **_more: object) -> None:
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(tasks, "verify", fail)
+    with print_app.app_context(), pytest.raises(RuntimeError):
+        tasks.verify_books()
     words = needs(signed_in(print_app, "admin").text("/admin/health"))
-    assert words.strip().startswith("Books Do not add up 1 difference")
-    assert "Account 3: balance: expected 1, found 2." in words
+    assert "Books Not verified The verification less than a minute ago did not come to its end." in words
+    assert "surprise" not in words
+
+
+def test_an_administrator_has_the_books_verified_now(print_app: Flask) -> None:
+    browser = signed_in(print_app, "admin")
+    for _twice in range(2):
+        assert browser.send("/admin/health/verify", "/admin/health").status_code == 303
+        words = browser.text("/admin/health")
+        assert "Asked for. The result stands here when it is done" in words
+    assert print_app.extensions["twinpurse.jobs"].queue.count == 1
+    worker.work(print_app, burst=True, worker_class=worker.ThreadWorker)
+    words = browser.text("/admin/health")
+    assert "No difference" in words
+    assert "Books Add up" in words
+    keep(print_app, Difference("balance of the account", 1, None, 1, 2))
+    assert browser.text("/admin/health").count("1 difference") >= 2
+
+
+def test_verifying_now_needs_the_queue(make_instance: Callable[..., Flask]) -> None:
+    app = make_instance(redis_url="redis://127.0.0.1:1/0")
+    browser = signed_in(app, "admin")
+    browser.send("/admin/health/verify", "/admin/health")
+    words = browser.text("/admin/health")
+    assert "The queue does not answer, so nothing was asked for." in words
 
 
 def test_an_old_verification_is_no_verification(print_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

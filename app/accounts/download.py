@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import flask
+
 from app import money
-from app.ledger.statement import Line
+from app.db import reading
+from app.ledger import statement
+from app.ledger.statement import Line, Selection
+from app.settings import Settings
 
 BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """At the beginning of the file it tells spreadsheets that the text is UTF-8."""
@@ -17,6 +23,27 @@ BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 HEAD: Final = ("booked", "happened", "what", "details", "source", "quantity", "amount", "balance", "entry", "reverses")
 UNSAFE: Final = frozenset("=+-@\t\r\n＝＋－＠")
 """What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection), its full-width twins included."""
+
+
+CHUNK: Final = 1000
+
+
+def respond(*, account_id: int, selection: Selection, name: str, settings: Settings, now: datetime) -> flask.Response:
+    """Return the lines of an account as a file called after `name` and the day, sent as they are read."""
+
+    def parts() -> Iterator[str]:
+        yield head()
+        before: int | None = None
+        while lines := statement.lines(
+            reading(), account_id=account_id, limit=CHUNK, before_sequence=before, selection=selection
+        ):
+            yield rows(lines, zone=settings.zone, decimals=settings.unit.decimals)
+            before = lines[-1].sequence
+
+    day = now.astimezone(settings.zone).date().isoformat()
+    response = flask.Response(flask.stream_with_context(parts()), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}-{day}.csv"'
+    return response
 
 
 def head() -> str:

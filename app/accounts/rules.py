@@ -1,0 +1,74 @@
+"""Limits of accounts and names of shared ones, as functions of values. Amounts are millionths."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from app.money import MINUS, Unit
+
+NAME_LENGTH_MAX: Final = 80
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How far an account may go down, as an administrator says it.
+
+    `kind`: "default" (as for everybody), "restricted" (to 0), "overdraft" (to `overdraft`, more than 0, below 0) or
+    "unrestricted".
+    """
+
+    kind: str
+    overdraft: int = 0
+
+    @property
+    def floor(self) -> int | None:
+        """The lowest balance for guarded entries; None where there is none. Only of a kind with a floor of its own."""
+        if self.kind == "default":
+            raise ValueError("the default limit knows its floor, this account does not")
+        return {"restricted": 0, "overdraft": -self.overdraft}.get(self.kind)
+
+
+def limit_of(floor: int | None, *, is_own: bool = True) -> Limit:
+    """Return the limit that stands behind a floor."""
+    if not is_own:
+        return Limit("default")
+    if floor is None:
+        return Limit("unrestricted")
+    return Limit("overdraft", -floor) if floor < 0 else Limit("restricted")
+
+
+def limit_in_words(floor: int | None, unit: Unit) -> str:
+    """Return what a floor means: "restricted, stops at $0.00", "overdraft, down to −$5.00", "unrestricted"."""
+    if floor is None:
+        return "unrestricted"
+    return f"overdraft, down to {floor_in_words(floor, unit)}" if floor < 0 else f"restricted, stops at {unit.text(0)}"
+
+
+def floor_in_words(floor: int, unit: Unit) -> str:
+    """Return a floor with every figure that it has: "−$5.00", "−$0.075"; a balance is rounded, a limit is not."""
+    return f"{MINUS if floor < 0 else ''}{unit.price(floor)}"
+
+
+def spendable(*, available: int, floor: int | None) -> int | None:
+    """Return what guarded charges may still take, counted from the floor; below 0 when measured ones passed it.
+
+    None: as much as anybody likes.
+    """
+    return None if floor is None else available - floor
+
+
+def clean_name(text: str) -> str:
+    """Return the name of a shared account as it is kept: one line, single spaces, composed letters (Unicode NFC).
+
+    Raises ValueError, with a sentence for people, for none, one that is too long, or one that cannot be seen.
+    """
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name:
+        raise ValueError("Give the account a name")
+    if len(name) > NAME_LENGTH_MAX:
+        raise ValueError(f"Use at most {NAME_LENGTH_MAX} characters for the name")
+    if not name.isprintable():
+        raise ValueError("Use only characters that can be seen")
+    return name

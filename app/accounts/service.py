@@ -1,0 +1,228 @@
+"""Verbs of administrators on accounts: make, rename and close shared ones; limit, adjust and reverse on any.
+
+What moves no money is written on the account's statement too, as a line of 0 that says who did it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.accounts import rules
+from app.accounts.rules import Limit
+from app.errors import InvalidInputError, KeyReusedError, NotFoundError, WrongStateError
+from app.ledger import accounts, statement
+from app.ledger import service as ledger
+from app.ledger.booking import Booked
+from app.ledger.models import Account, Entry
+from app.money import Unit
+
+
+def list_shared(session: Session, *, query: str, after: str, limit: int) -> list[Account]:
+    """Return shared accounts by name, after the name `after`; `query` searches names."""
+    chosen = select(Account).where(Account.kind == "shared", Account.name > after, *_matching(query))
+    return list(session.scalars(chosen.order_by(Account.name).limit(limit)))
+
+
+def count_shared(session: Session, *, query: str) -> int:
+    """Return how many accounts `list_shared` would list for `query`, page by page."""
+    counted = select(func.count()).select_from(Account).where(Account.kind == "shared", *_matching(query))
+    return int(session.scalar(counted) or 0)
+
+
+def count_own_limits(session: Session) -> int:
+    """Return how many accounts have a limit of their own, so that the default does not count for them."""
+    return int(session.scalar(select(func.count()).select_from(Account).where(Account.floor_is_own.is_(True))) or 0)
+
+
+def make(session: Session, *, name: str, limit: Limit, by: str, unit: Unit, now: datetime) -> Account:
+    """Make a shared account with that limit; `by` is named on its statement.
+
+    Raises InvalidInputError for a name that is wrong or taken.
+    """
+    account = accounts.open_shared(session, name=_free_name(session, name), now=now)
+    _apply(session, account.id, limit)
+    title = f"Account made: {_limit_words(limit, unit)}"
+    _write_down(session, account.id, key=f"made:{account.id}", title=title, by=by, now=now)
+    return account
+
+
+def rename(session: Session, *, account_id: int, name: str, by: str, now: datetime) -> Account:
+    """Give a shared account another name. Raises NotFoundError, InvalidInputError for a name that is wrong or taken."""
+    account = _locked_shared(session, account_id)
+    before, after = account.name, _free_name(session, name, account_id)
+    if before != after:
+        account.name = after
+        title = f"Renamed from “{before}” to “{after}”"
+        _write_down(session, account_id, key=_next_key("rename", account), title=title, by=by, now=now)
+    return account
+
+
+def close(session: Session, *, account_id: int, by: str, now: datetime) -> Account:
+    """Close a shared account: no guarded charges and holds any more; its balance stays.
+
+    Doing it again changes nothing. Raises NotFoundError, WrongStateError while something is held.
+    """
+    account = _locked_shared(session, account_id)
+    if account.closed_at is None:
+        accounts.close(session, account_id=account_id, now=now)
+        _write_down(session, account_id, key=_next_key("close", account), title="Account closed", by=by, now=now)
+    return account
+
+
+def reopen(session: Session, *, account_id: int, by: str, now: datetime) -> Account:
+    """Open a closed account again. Doing it again changes nothing. Raises NotFoundError."""
+    account = _locked_shared(session, account_id)
+    if account.closed_at is not None:
+        accounts.reopen(session, account_id=account_id)
+        _write_down(session, account_id, key=_next_key("reopen", account), title="Account reopened", by=by, now=now)
+    return account
+
+
+def set_limit(
+    session: Session, *, account_id: int, limit: Limit, by: str, form_id: str, unit: Unit, now: datetime
+) -> bool:
+    """Give an account that limit; return whether anything changed.
+
+    A balance that is lower already stays: further guarded charges are refused. Raises NotFoundError, and
+    KeyReusedError when the form `form_id` has already set another.
+    """
+    account = _get(session, account_id)
+    key, title = f"limit:{account_id}:{form_id}", f"Limit: {_limit_words(limit, unit)}"
+    known = session.scalar(select(Entry.id).where(Entry.key == key))
+    if known is not None:
+        _check_title(session, account_id, known, title, key)
+        return False
+    if rules.limit_of(account.floor, is_own=account.floor_is_own) == limit:
+        return False
+    _apply(session, account_id, limit)
+    _write_down(session, account_id, key=key, title=title, by=by, now=now)
+    return True
+
+
+def adjust(
+    session: Session, *, account_id: int, amount: int, reason: str, by: str, form_id: str, now: datetime
+) -> Booked:
+    """Add to an account or, with `amount` (millionths) below 0, take from it; `by` is named on the statement.
+
+    `form_id`: the hidden id of the form that asks, so that sending it twice books it once. Raises NotFoundError,
+    InsufficientBalanceError when the limit does not let so much be taken, WrongStateError for a closed account,
+    KeyReusedError when the form was already used for something else.
+    """
+    account = _get(session, account_id)
+    if account.closed_at is not None:
+        raise WrongStateError("This account is closed. Reopen it first.", account_id=account_id)
+    owner = account.user_id if account.user_id is not None else f"shared:{account_id}"
+    key = f"adjustment:{owner}:{form_id}"
+    entry = ledger.post(
+        session,
+        account_id=account_id,
+        amount=amount,
+        source="adjustment",
+        key=key,
+        now=now,
+        title=reason,
+        detail=f"by {by}",
+    )
+    _check_title(session, account_id, entry.id, reason, key)
+    return entry
+
+
+def reverse(session: Session, *, account_id: int, entry_id: int, reason: str, by: str, now: datetime) -> Booked:
+    """Undo an entry of this account, at most once; doing it again returns the first reversal.
+
+    Raises NotFoundError for an entry that is not of this account, WrongStateError for a reversal, and for a line that
+    moved nothing.
+    """
+    line = statement.line(session, account_id=account_id, entry_id=entry_id)
+    if line is None:
+        raise NotFoundError("There is no such line on this statement.", entry_id=entry_id)
+    if not line.amount:
+        raise WrongStateError("This line moved nothing, so there is nothing to reverse.", entry_id=entry_id)
+    return ledger.reverse(
+        session,
+        entry_id=entry_id,
+        key=f"reversal:{entry_id}",
+        now=now,
+        title=f"Reversed: {line.title}",
+        detail=f"{reason}, by {by}",
+    )
+
+
+def _get(session: Session, account_id: int) -> Account:
+    account = session.get(Account, account_id)
+    if account is None:
+        raise NotFoundError("There is no such account.", account_id=account_id)
+    return account
+
+
+def _locked_shared(session: Session, account_id: int) -> Account:
+    """The account as it is now, and as it stays until this transaction ends."""
+    account = session.get(Account, account_id, with_for_update=True, populate_existing=True)
+    if account is None or account.kind != "shared":
+        raise NotFoundError("There is no such shared account.", account_id=account_id)
+    return account
+
+
+def _apply(session: Session, account_id: int, limit: Limit) -> None:
+    if limit.kind == "default":
+        accounts.follow_default(session, account_id=account_id)
+    else:
+        accounts.set_floor(session, account_id=account_id, floor=limit.floor)
+
+
+def _limit_words(limit: Limit, unit: Unit) -> str:
+    return "as for everybody" if limit.kind == "default" else rules.limit_in_words(limit.floor, unit)
+
+
+def _free_name(session: Session, typed: str, account_id: int | None = None) -> str:
+    """The name as it is kept. SQLite's lower() knows ASCII only: other letters are compared as they are there."""
+    try:
+        name = rules.clean_name(typed)
+    except ValueError as exc:
+        raise InvalidInputError(str(exc), fields={"name": str(exc)}) from None
+    same = or_(Account.name == name, func.lower(Account.name) == name.lower())
+    for other_id, other in session.execute(select(Account.id, Account.name).where(Account.kind == "shared", same)):
+        if other_id != account_id:
+            taken = f"There is a shared account “{other}” already"
+            raise InvalidInputError(taken, fields={"name": taken})
+    return name
+
+
+def _next_key(verb: str, account: Account) -> str:
+    """A key for what is done to a locked account: its next line has this number, and only one line will."""
+    return f"{verb}:{account.id}:{account.sequence + 1}"
+
+
+def _write_down(session: Session, account_id: int, *, key: str, title: str, by: str, now: datetime) -> None:
+    ledger.post(
+        session,
+        account_id=account_id,
+        amount=0,
+        source="adjustment",
+        key=key,
+        now=now,
+        title=title,
+        detail=f"by {by}",
+    )
+
+
+def _check_title(session: Session, account_id: int, entry_id: int, title: str, key: str) -> None:
+    """Words are no content for the books, but here they are what the form asked for."""
+    booked = statement.line(session, account_id=account_id, entry_id=entry_id)
+    if booked is None or booked.title != title:
+        raise KeyReusedError(key=key)
+
+
+def _matching(query: str) -> list[ColumnElement[bool]]:
+    typed = query.strip()
+    if not typed:
+        return []
+    return [
+        or_(
+            func.lower(Account.name).contains(typed.lower(), autoescape=True),
+            Account.name.contains(typed, autoescape=True),
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Shared accounts, limits, and what administrators do with anybody's account."""
