@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, RadioField, SelectMultipleField, StringField
+from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.widgets import CheckboxInput
 
@@ -25,8 +25,11 @@ TOP_UP = [
 ]
 PERIOD = [
     SelectChoice("daily", "Every day"),
-    SelectChoice("weekly", "Every week"),
-    SelectChoice("monthly", "Every month"),
+    SelectChoice("weekly", "On days of the week"),
+    SelectChoice("monthly", "On a day of the month"),
+    SelectChoice("ordinal", "On a weekday of the month, such as the last Friday"),
+    SelectChoice("dates", "On dates that you list, such as the first day of each term"),
+    SelectChoice("first_seen", "Once, when a person is first seen here"),
 ]
 CATCH_UP = [
     SelectChoice("last", "Run once when it is back"),
@@ -34,7 +37,11 @@ CATCH_UP = [
     SelectChoice("none", "Skip what is more than 15 minutes late"),
 ]
 WEEKDAYS = [SelectChoice(str(number), name) for number, name in enumerate(rules.WEEKDAY_NAMES)]
+ORDINALS = [SelectChoice(str(number), name.capitalize()) for number, name in rules.ORDINAL_NAMES.items()]
+MONTH_DAYS = [SelectChoice(str(number), name) for number, name in enumerate(rules.MONTH_DAY_NAMES)]
+DEFAULT_TIME = "07:00"
 BAD_DATE = "Write the day as 2027-03-01"
+SHOWN_OF_A_BAD_DATE = 20
 
 
 class ScheduleForm(FlaskForm):
@@ -51,8 +58,12 @@ class ScheduleForm(FlaskForm):
     weekdays = SelectMultipleField(
         "On these days", choices=WEEKDAYS, validate_choice=False, default=["0"], option_widget=CheckboxInput()
     )
+    every_weeks = StringField("Every how many weeks", default="1")
     month_day = StringField("Day of the month", default="1")
-    time_of_day = StringField("At", default="07:00")
+    ordinal = SelectField("Which", choices=ORDINALS, validate_choice=False, default="1")
+    month_weekday = SelectField("Weekday of the month", choices=MONTH_DAYS, validate_choice=False, default="0")
+    dates = TextAreaField("Dates")
+    time_of_day = StringField("At", default=DEFAULT_TIME)
     time_zone = StringField("Time zone")
     starts_on = StringField("First day")
     ends_on = StringField("Last day")
@@ -61,9 +72,14 @@ class ScheduleForm(FlaskForm):
     form_id = HiddenField(default=lambda: secrets.token_urlsafe(18))
 
     def read(self, unit: Unit) -> tuple[Terms, dict[str, str]]:
-        """Return the terms and, by field, what is wrong with them; the terms count only where nothing is."""
+        """Return the terms and, by field, what is wrong with them; the terms count only where nothing is.
+
+        What stands in a field that the chosen period does not show is not looked at: it counts as if it were empty.
+        """
         wrong: dict[str, str] = {}
-        everyone, top_up = self.reach.data == "everyone", _text(self.top_up)
+        period = _text(self.period)
+        everyone, once = self.reach.data == "everyone", period == "first_seen"
+        top_up = "add" if once else _text(self.top_up)
         terms = Terms(
             name=_text(self.name),
             everyone=everyone,
@@ -71,14 +87,18 @@ class ScheduleForm(FlaskForm):
             amount=_amount(self.amount, unit, wrong) or 0,
             top_up=top_up,
             cap=_amount(self.cap, unit, wrong) if top_up == "cap" and _text(self.cap) else None,
-            period=_text(self.period),
+            period=period,
             weekdays=tuple(int(day) for day in self.weekdays.data or () if re.fullmatch("[0-6]", day)),
-            month_day=int(_text(self.month_day)) if re.fullmatch("[0-9]{1,2}", _text(self.month_day)) else None,
-            time_of_day=_text(self.time_of_day),
+            every_weeks=_number(self.every_weeks),
+            month_day=_number(self.month_day),
+            ordinal=_number(self.ordinal),
+            month_weekday=_number(self.month_weekday),
+            dates=_dates(self.dates, wrong) if period == "dates" else (),
+            time_of_day="00:00" if once else _text(self.time_of_day),
             time_zone=_text(self.time_zone),
-            starts_on=_date(self.starts_on, wrong),
-            ends_on=_date(self.ends_on, wrong),
-            catch_up=_text(self.catch_up),
+            starts_on=_date(self.starts_on, wrong) if period != "dates" else None,
+            ends_on=_date(self.ends_on, wrong) if period != "dates" else None,
+            catch_up="last" if once else _text(self.catch_up),
         )
         return terms, check(terms) | wrong
 
@@ -113,8 +133,12 @@ def values_of(schedule: Schedule, unit: Unit) -> dict[str, Any]:
         "cap": "" if schedule.cap is None else plain(schedule.cap, unit.decimals),
         "period": schedule.period,
         "weekdays": list(schedule.weekdays),
+        "every_weeks": str(schedule.every_weeks),
         "month_day": str(schedule.month_day or 1),
-        "time_of_day": schedule.time_of_day,
+        "ordinal": str(schedule.ordinal or 1),
+        "month_weekday": str(schedule.month_weekday or 0),
+        "dates": schedule.dates.replace(" ", "\n"),
+        "time_of_day": DEFAULT_TIME if schedule.period == "first_seen" else schedule.time_of_day,
         "time_zone": schedule.time_zone,
         "starts_on": schedule.starts_on.isoformat() if schedule.starts_on else "",
         "ends_on": schedule.ends_on.isoformat() if schedule.ends_on else "",
@@ -134,6 +158,23 @@ def _amount(field: Any, unit: Unit, wrong: dict[str, str]) -> int | None:
     except ValueError as exc:
         wrong[field.name] = str(exc)
         return None
+
+
+def _number(field: Any) -> int | None:
+    return int(_text(field)) if re.fullmatch("-?[0-9]{1,2}", _text(field)) else None
+
+
+def _dates(field: Any, wrong: dict[str, str]) -> tuple[date, ...]:
+    """Return the days of a text with one on each line, or with commas or blanks between."""
+    days = []
+    for typed in re.split(r"[\s,;]+", _text(field)):
+        try:
+            days += [date.fromisoformat(typed)] if typed else []
+        except ValueError:
+            shown = typed if len(typed) <= SHOWN_OF_A_BAD_DATE else typed[:SHOWN_OF_A_BAD_DATE] + "…"
+            wrong[field.name] = f"“{shown}” is no day. Write each as 2027-03-01, one on a line"
+            break
+    return tuple(days)
 
 
 def _date(field: Any, wrong: dict[str, str]) -> date | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import flask
 from flask import Blueprint, request
+from flask_login import current_user
 from werkzeug.wrappers import Response
 from wtforms.fields.choices import SelectChoice
 
@@ -16,7 +18,7 @@ from app.api.access import admin
 from app.db import reading, writing
 from app.errors import WrongStateError
 from app.people import service as people
-from app.schedules import rules, service
+from app.schedules import initial, preview_card, reach, reports, rules, service
 from app.schedules.forms import ScheduleForm, values_of
 from app.schedules.models import Run, Schedule
 from app.schedules.terms import Terms
@@ -26,32 +28,43 @@ blueprint = Blueprint("schedules", __name__, url_prefix="/admin/schedules")
 
 BY_ID = "/<int(max=9223372036854775807):schedule_id>"  # what a column holds: a larger one is just not found
 PREVIEW_RUNS = 5
-WHEN_FIELDS = {"period", "weekdays", "month_day", "time_of_day", "time_zone"}
-WHAT_FIELDS = {"groups", "amount", "top_up", "cap"}
+RUNS_SHOWN = 12
+DAYS_FIELDS = {"weekdays", "every_weeks", "month_day", "ordinal", "month_weekday", "dates"}
+WHEN_FIELDS = {"period", "time_of_day", "time_zone"} | DAYS_FIELDS
 
 Page = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A schedule in the list. `state`: "active", "paused" or "ended" (no run will follow)."""
+    """A schedule in the list. `state`: "active", "paused" or "ended" (no run will follow).
+
+    `skipped` is the coming run that is left out; `next_run` the next that is not.
+    """
 
     schedule: Schedule
     when: str
     next_run: rules.Upcoming | None
+    skipped: rules.Upcoming | None
     state: str
     last_run: Run | None
 
 
 @dataclass(frozen=True)
 class Card:
-    """What stands beside the form. A part that the fields do not yield yet is None; `left_out` days are not in it."""
+    """What stands beside the form. A part that the fields do not yield yet is None; `left_out` days are not in it.
+
+    `dropped` is the skipped run that would not be skipped any more if the fields were saved. `complete`: the sentence
+    can be said whole.
+    """
 
     terms: Terms
     when: str | None
     runs: list[rules.Upcoming]
-    dry: service.Preview | None
+    dry: preview_card.DryRun | None
     left_out: bool
+    dropped: rules.Upcoming | None
+    complete: bool
 
 
 @blueprint.get("")
@@ -137,6 +150,20 @@ def resume(schedule_id: int) -> Response:
     return _back_to(schedule_id)
 
 
+@blueprint.post(BY_ID + "/skip")
+@admin
+def skip(schedule_id: int) -> Response:
+    """Leave out the next run, which the page names."""
+    return _change_skip(service.skip_next, schedule_id)
+
+
+@blueprint.post(BY_ID + "/undo-skip")
+@admin
+def undo_skip(schedule_id: int) -> Response:
+    """Let the skipped run be made after all."""
+    return _change_skip(service.undo_skip, schedule_id)
+
+
 @blueprint.get(BY_ID + "/delete")
 @admin
 def show_delete(schedule_id: int) -> str:
@@ -166,17 +193,16 @@ def _form_page(form: ScheduleForm, schedule: Schedule | None, *, conflict: str =
     terms, problems = form.read(settings.unit)
     context: dict[str, Any] = {}
     if schedule is not None:
-        runs = service.list_runs(session, schedule_id=schedule.id)
-        reached = {run.id: service.count_reached(session, run=run) for run in runs if run.state != "done"}
-        context = {"row": _row(schedule, None, clock.now()), "runs": runs, "reached": reached}
+        runs = reports.list_runs(session, schedule_id=schedule.id, limit=RUNS_SHOWN)
+        context = {"row": _row(schedule, None, clock.now()), "runs": runs}
         context["zone"] = service.recurrence(schedule).zone
     return flask.render_template(
         "schedules/form.html",
         form=form,
         schedule=schedule,
         conflict=conflict,
-        card=_card(terms, problems, clock.now()),
-        everyone=_people(service.count_people(session)),
+        card=_card(terms, problems, schedule, clock.now()),
+        everyone=_people(reach.count_people(session)),
         zones=rules.zone_names(),
         zone_name=rules.zone_name,
         who=_who,
@@ -184,28 +210,36 @@ def _form_page(form: ScheduleForm, schedule: Schedule | None, *, conflict: str =
     )
 
 
-def _card(terms: Terms, problems: dict[str, str], now: datetime) -> Card:
+def _card(terms: Terms, problems: dict[str, str], schedule: Schedule | None, now: datetime) -> Card:
     """Preview what the fields yield; a first or last day that is wrong is left out until it is corrected."""
     left_out = bool({"starts_on", "ends_on"} & problems.keys())
     if "starts_on" in problems:
         terms = replace(terms, starts_on=None)
     if "ends_on" in problems:
         terms = replace(terms, ends_on=None)
-    when, runs, dry = None, [], None
+    when, runs, dry, dropped = None, [], None, None
     if not WHEN_FIELDS & problems.keys():
-        recurrence = service.recurrence(terms)
+        recurrence = service.recurrence(terms, anchor=service.anchor_of(terms, schedule, now))
         when = rules.when_in_words(recurrence)
-        runs = rules.upcoming(recurrence, after=now, count=PREVIEW_RUNS)
-    if not WHAT_FIELDS & problems.keys():
-        dry = service.preview(reading(), terms=terms)
-    return Card(terms, when, runs, dry, left_out)
+        if schedule is not None and recurrence == replace(service.recurrence(schedule), skipped=""):
+            runs = service.upcoming(schedule, now=now, count=PREVIEW_RUNS)
+        else:
+            runs = rules.upcoming(recurrence, after=now, count=PREVIEW_RUNS)
+            dropped = _row(schedule, None, now).skipped if schedule is not None else None
+    complete = when is not None and not preview_card.WHAT_FIELDS & problems.keys()
+    if not preview_card.WHAT_FIELDS & problems.keys() and terms.period != "first_seen":
+        dry = preview_card.dry_run(reading(), terms=terms, schedule=schedule, now=now)
+    return Card(terms, when, runs, dry, left_out, dropped, complete)
 
 
 def _row(schedule: Schedule, last_run: Run | None, now: datetime) -> Row:
-    recurrence = service.recurrence(schedule)
-    coming = rules.upcoming(recurrence, after=now, count=1)
-    state = "paused" if schedule.paused_at else "active" if coming else "ended"
-    return Row(schedule, rules.when_in_words(recurrence), coming[0] if coming else None, state, last_run)
+    when = rules.when_in_words(service.recurrence(schedule))
+    coming = service.upcoming(schedule, now=now, count=2)
+    next_run = next((run for run in coming if not run.skipped), None)
+    skipped = next((run for run in coming if run.skipped), None)
+    goes_on = not initial.is_over(schedule, now) if schedule.period == "first_seen" else next_run is not None
+    state = "paused" if schedule.paused_at else "active" if goes_on else "ended"
+    return Row(schedule, when, next_run, skipped, state, last_run)
 
 
 def _who(schedule: Schedule | Terms) -> str:
@@ -217,10 +251,26 @@ def _who(schedule: Schedule | Terms) -> str:
 def _what_follows(schedule: Schedule) -> str:
     if schedule.paused_at is not None:
         return "It is paused."
-    coming = rules.upcoming(service.recurrence(schedule), after=clock.now(), count=1)
-    if not coming:
-        return "No run follows: its last day is past."
-    return f"Next run: {rules.moment_in_words(coming[0].at, clock.now())}."
+    row = _row(schedule, None, clock.now())
+    if row.state == "ended":
+        return f"{'Nobody gets it' if schedule.period == 'first_seen' else 'No run follows'}: its last day is past."
+    if row.next_run is None:
+        return "Everybody it reaches who is first seen here from now on gets it."
+    return f"Next run: {rules.moment_in_words(row.next_run.at, clock.now())}."
+
+
+def _change_skip(change: Callable[..., Schedule], schedule_id: int) -> Response:
+    occurrence, by = request.form.get("occurrence", "")[:16], f"{current_user.display_name} ({current_user.username})"
+    try:
+        schedule = writing(
+            lambda session: change(session, schedule_id=schedule_id, occurrence=occurrence, by=by, now=clock.now())
+        )
+    except WrongStateError as exc:
+        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+    else:
+        what = "one run is skipped" if schedule.skipped else "nothing is skipped"
+        flask.flash(f"“{schedule.name}”: {what}. {_what_follows(schedule)}", "ok")
+    return flask.redirect(flask.url_for(".list_schedules"), 303) if "list" in request.form else _back_to(schedule_id)
 
 
 def _people(count: int) -> str:

@@ -2,7 +2,8 @@
 
 A wall-clock time that a clock change skips is moved forward by the length of the gap (02:30 becomes 03:30); one that
 a clock change repeats means its first passing. Each occurrence's identity is its local date-time as written in the
-schedule, so that neither change can make it happen twice or not at all.
+schedule, so that neither change can make it happen twice or not at all. Where a zone leaves out a whole day, as when
+it moves across the date line, what is moved meets the next day's: two occurrences at one instant are one, the later.
 """
 
 from __future__ import annotations
@@ -18,6 +19,17 @@ from zoneinfo import ZoneInfo, available_timezones
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
 
 WEEKDAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WORKING_DAY: Final = 7
+"""Stands where a weekday of the month is asked for, and means any of Monday to Friday."""
+
+MONTH_DAY_NAMES: Final = (*WEEKDAY_NAMES, "working day (Monday to Friday)")
+ORDINAL_NAMES: Final = {1: "first", 2: "second", 3: "third", 4: "fourth", -1: "last"}
+IDENTITY_FORMAT: Final = "%Y-%m-%dT%H:%M"
+EVERY_WEEKS_MAX: Final = 52
+DATES_MAX: Final = 200
+DATES_IN_WORDS: Final = 4
+"""A longer list of dates is told by its number, first and last."""
+
 GRACE: Final = timedelta(minutes=15)
 """With catch-up "none", a run is still made when the ticker comes this late; a restart takes less."""
 
@@ -27,7 +39,13 @@ LAST_YEAR: Final = 2199
 
 @dataclass(frozen=True)
 class Recurrence:
-    """The "when" of a schedule. `weekdays`: Monday is 0. `month_day`: 1 to 31, clipped to the month's last day."""
+    """The "when" of a schedule, by its `period`:
+
+    "daily"; "weekly" on `weekdays` (Monday is 0) of every `every_weeks`-th week, Monday to Sunday, where the week of
+    `anchor` counts; "monthly" on `month_day`, 1 to 31, clipped to the month's last day; "ordinal" on the `ordinal`-th
+    (1 to 4, -1 is the last) `month_weekday` of each month; on the `dates`; "first_seen", which never falls due: it is
+    for each person as they come. `skipped` is the identity of one occurrence that is left out.
+    """
 
     period: str
     time_of_day: time
@@ -36,6 +54,12 @@ class Recurrence:
     month_day: int = 1
     starts_on: date | None = None
     ends_on: date | None = None
+    every_weeks: int = 1
+    anchor: date = date(2001, 1, 1)
+    ordinal: int = 1
+    month_weekday: int = 0
+    dates: tuple[date, ...] = ()
+    skipped: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -48,7 +72,7 @@ class Occurrence:
     @property
     def identity(self) -> str:
         """The local date-time as "YYYY-MM-DDTHH:MM"."""
-        return self.local.strftime("%Y-%m-%dT%H:%M")
+        return self.local.strftime(IDENTITY_FORMAT)
 
 
 @dataclass(frozen=True)
@@ -64,12 +88,18 @@ class Upcoming:
     """One coming occurrence as people read it.
 
     `at` is the instant on the zone's clock; `written` the local time in the schedule, another than `at` says where a
-    clock change skips it; `change` the first clock change since the occurrence before.
+    clock change skips it; `change` the first clock change since the occurrence before; `skipped`: it is left out.
     """
 
     at: datetime
     written: datetime
     change: ClockChange | None
+    skipped: bool = False
+
+    @property
+    def identity(self) -> str:
+        """As the occurrence's."""
+        return self.written.strftime(IDENTITY_FORMAT)
 
     @property
     def moved(self) -> bool:
@@ -79,17 +109,25 @@ class Upcoming:
 
 def occurrences(recurrence: Recurrence, *, after: datetime) -> Iterator[Occurrence]:
     """Yield the occurrences later than the instant `after`, in order, without end unless the schedule has one."""
+    return (occurrence for occurrence in _with_skipped(recurrence, after) if occurrence.identity != recurrence.skipped)
+
+
+def _with_skipped(recurrence: Recurrence, after: datetime) -> Iterator[Occurrence]:
     # Begin two days early: no zone is further than that from its own date.
     first = (after.astimezone(recurrence.zone) - timedelta(days=2)).date()
     if recurrence.starts_on is not None and recurrence.starts_on > first:
         first = recurrence.starts_on
+    waiting = None
     for day in _days(recurrence, first):
         if recurrence.ends_on is not None and day > recurrence.ends_on:
-            return
+            break
         local = datetime.combine(day, recurrence.time_of_day)
-        due_at = local.replace(tzinfo=recurrence.zone, fold=0).astimezone(UTC)
-        if due_at > after:
-            yield Occurrence(due_at, local)
+        found = Occurrence(local.replace(tzinfo=recurrence.zone, fold=0).astimezone(UTC), local)
+        if waiting is not None and after < waiting.due_at < found.due_at:
+            yield waiting
+        waiting = found
+    if waiting is not None and waiting.due_at > after:
+        yield waiting
 
 
 def missed(recurrence: Recurrence, *, after: datetime, now: datetime) -> list[Occurrence]:
@@ -112,13 +150,14 @@ def next_occurrences(recurrence: Recurrence, *, after: datetime, count: int) -> 
 
 
 def upcoming(recurrence: Recurrence, *, after: datetime, count: int) -> list[Upcoming]:
-    """Return the next `count` occurrences as people read them, each with the clock change before it."""
-    found = next_occurrences(recurrence, after=after, count=count)
+    """Return the next `count` occurrences as people read them, the skipped one too, each with its clock change."""
+    found = list(islice(_with_skipped(recurrence, after), count))
     return [
         Upcoming(
             at=occurrence.due_at.astimezone(recurrence.zone),
             written=occurrence.local,
             change=clock_change(recurrence.zone, found[index - 1].due_at, occurrence.due_at) if index else None,
+            skipped=occurrence.identity == recurrence.skipped,
         )
         for index, occurrence in enumerate(found)
     ]
@@ -160,16 +199,41 @@ def zone_names() -> tuple[str, ...]:
 def when_in_words(recurrence: Recurrence) -> str:
     """Return the recurrence as people say it: "Every Monday at 07:00"."""
     clock = recurrence.time_of_day.strftime("%H:%M")
-    if recurrence.period == "daily" or (recurrence.period == "weekly" and len(set(recurrence.weekdays)) == 7):
-        days = "Every day"
-    elif recurrence.period == "weekly":
-        days = "Every " + list_in_words([WEEKDAY_NAMES[day] for day in sorted(recurrence.weekdays)])
-    elif recurrence.month_day == 31:
-        days = "On the last day of every month"
-    else:
+    if recurrence.period == "first_seen":
+        return "Once, when somebody is first seen here"
+    if recurrence.period == "dates":
+        return f"{_dates_in_words(recurrence.dates)} at {clock}"
+    if recurrence.period == "ordinal":
+        name = f"{ORDINAL_NAMES[recurrence.ordinal]} {MONTH_DAY_NAMES[recurrence.month_weekday]}"
+        return f"On the {name} of every month at {clock}"
+    if recurrence.period == "monthly" and recurrence.month_day == 31:
+        return f"On the last day of every month at {clock}"
+    if recurrence.period == "monthly":
         shorter = ", or its last day," if recurrence.month_day > 28 else ""
-        days = f"On day {recurrence.month_day} of every month{shorter}"
-    return f"{days} at {clock}"
+        return f"On day {recurrence.month_day} of every month{shorter} at {clock}"
+    if recurrence.period == "weekly" and recurrence.every_weeks > 1:
+        names = list_in_words([WEEKDAY_NAMES[day] for day in sorted(set(recurrence.weekdays))])
+        week = date_in_words(monday_of(recurrence.anchor))
+        return f"Every {recurrence.every_weeks} weeks on {names} at {clock}, counted from the week of Monday {week}"
+    if recurrence.period == "weekly" and len(set(recurrence.weekdays)) < 7:
+        return f"Every {list_in_words([WEEKDAY_NAMES[day] for day in sorted(recurrence.weekdays)])} at {clock}"
+    return f"Every day at {clock}"
+
+
+def _dates_in_words(dates: Sequence[date]) -> str:
+    if len(dates) > DATES_IN_WORDS:
+        return f"On {len(dates)} dates from {date_in_words(dates[0])} to {date_in_words(dates[-1])}"
+    return f"{'Once, on' if len(dates) == 1 else 'On'} {list_in_words([date_in_words(day) for day in dates])}"
+
+
+def date_in_words(day: date) -> str:
+    """Return a date as people say it: "1 March 2027"."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def monday_of(day: date) -> date:
+    """Return the Monday of the day's week."""
+    return day - timedelta(days=day.weekday())
 
 
 def list_in_words(names: Sequence[str]) -> str:
@@ -180,13 +244,26 @@ def list_in_words(names: Sequence[str]) -> str:
 
 
 def _days(recurrence: Recurrence, first: date) -> Iterator[date]:
+    """Yield the recurrence's days from `first` on, in order."""
     start = datetime.combine(first, time())
+    month = start.replace(day=1)
+    if recurrence.period == "first_seen":
+        return iter(())
+    if recurrence.period == "dates":
+        return (day for day in sorted(recurrence.dates) if day >= first)
     if recurrence.period == "daily":
         rule = rrule(DAILY, dtstart=start)
     elif recurrence.period == "weekly":
-        rule = rrule(WEEKLY, dtstart=start, byweekday=recurrence.weekdays)
+        # A week that counts: the last one, up to the first day's, that is a whole number of turns from the anchor's.
+        week, turn = monday_of(first), timedelta(weeks=recurrence.every_weeks)
+        week -= (week - monday_of(recurrence.anchor)) % turn
+        start = datetime.combine(week, time())
+        rule = rrule(WEEKLY, dtstart=start, interval=recurrence.every_weeks, byweekday=recurrence.weekdays, wkst=0)
+    elif recurrence.period == "ordinal":
+        days = range(5) if recurrence.month_weekday == WORKING_DAY else [recurrence.month_weekday]
+        rule = rrule(MONTHLY, dtstart=month, byweekday=list(days), bysetpos=recurrence.ordinal)
     else:
         # The last that exists among 28..n: day 31 means the last day of a short month too.
         wanted = range(min(28, recurrence.month_day), recurrence.month_day + 1)
-        rule = rrule(MONTHLY, dtstart=start.replace(day=1), bymonthday=list(wanted), bysetpos=-1)
+        rule = rrule(MONTHLY, dtstart=month, bymonthday=list(wanted), bysetpos=-1)
     return (moment.date() for moment in rule if moment.date() >= first)

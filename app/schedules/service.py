@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, time
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, exists, func, or_, select
@@ -12,28 +11,11 @@ from sqlalchemy.orm import Session
 
 from app.errors import InvalidInputError, NotFoundError, WrongStateError
 from app.ledger import rules as ledger_rules
-from app.ledger.models import Account
 from app.people import service as people
 from app.people.models import Membership
-from app.schedules import rules
-from app.schedules.models import Run, RunGroup, Schedule, ScheduleGroup
+from app.schedules import rules, runs
+from app.schedules.models import Run, Schedule, ScheduleGroup
 from app.schedules.terms import Terms, check, distinct_names
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a run would do now. `total`, `taken` in millionths; with "reset" a purse may also lose what it has.
-
-    `people` are reached, `credited` of them gain or lose something, `lowered` of these lose, `taken` (>= 0) in all.
-    `empty` are the named groups that nobody is in: nobody has signed in from them yet, or the name is wrong.
-    """
-
-    people: int
-    credited: int
-    total: int
-    lowered: int = 0
-    taken: int = 0
-    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +46,7 @@ def create(session: Session, *, terms: Terms, now: datetime, form_id: str | None
 def edit(session: Session, *, schedule_id: int, version: int, terms: Terms, now: datetime) -> Schedule:
     """Change a schedule from now on. What has fallen due by `now` is run on the old terms, as are runs that exist.
 
+    Another "when" drops a skip. An occurrence that has its run does not come again, not even in another zone.
     Raises InvalidInputError, NotFoundError, WrongStateError when somebody else changed it since `version` was shown.
     """
     _check(terms)
@@ -89,7 +72,39 @@ def resume(session: Session, *, schedule_id: int, now: datetime) -> Schedule:
     schedule = _get_to_change(session, schedule_id)
     if schedule.paused_at is not None:
         schedule.paused_at = None
-        schedule.settled_until = now
+        schedule.settled_until = _settled(session, schedule, now)
+    return schedule
+
+
+def skip_next(session: Session, *, schedule_id: int, occurrence: str, by: str, now: datetime) -> Schedule:
+    """Leave out the next occurrence, whose identity is `occurrence`: another one is not skipped by a page that is old.
+
+    `by` is kept. Doing it again changes nothing. Raises NotFoundError, WrongStateError.
+    """
+    schedule = _get_to_change(session, schedule_id)
+    _plan(session, schedule, now)
+    if schedule.skipped == occurrence:
+        return schedule
+    if schedule.paused_at is not None:
+        raise WrongStateError("The schedule is paused: nothing runs that could be skipped.")
+    if occurrence != _next_identity(schedule, now):
+        raise WrongStateError("The next run is another one by now. Look at it again before you skip it.")
+    schedule.settled_until = max(schedule.settled_until, now)  # a skip of before, now past, is not looked at again
+    _note_skip(schedule, occurrence, by, now)
+    return schedule
+
+
+def undo_skip(session: Session, *, schedule_id: int, occurrence: str, by: str, now: datetime) -> Schedule:
+    """Let the skipped `occurrence` run after all. Doing it again changes nothing.
+
+    `by` is kept. Raises NotFoundError, WrongStateError when its time has passed.
+    """
+    schedule = _get_to_change(session, schedule_id)
+    if schedule.skipped != occurrence:
+        return schedule
+    if occurrence != _next_identity(schedule, now):
+        raise WrongStateError("The time of the skipped run has passed. It stays skipped.")
+    _note_skip(schedule, "", by, now)
     return schedule
 
 
@@ -113,15 +128,6 @@ def list_all(session: Session) -> list[Schedule]:
     return list(session.scalars(select(Schedule).where(Schedule.deleted_at.is_(None)).order_by(Schedule.name)))
 
 
-def list_runs(session: Session, *, schedule_id: int, limit: int = 12) -> list[Run]:
-    """Return the schedule's last runs, newest first."""
-    return list(
-        session.scalars(
-            select(Run).where(Run.schedule_id == schedule_id).order_by(Run.due_at.desc(), Run.id.desc()).limit(limit)
-        )
-    )
-
-
 def last_runs(session: Session) -> dict[int, Run]:
     """Return the newest run of every schedule that has one, by the schedule's id."""
     newest = func.row_number().over(partition_by=Run.schedule_id, order_by=(Run.due_at.desc(), Run.id.desc()))
@@ -137,30 +143,40 @@ def sum_runs(session: Session, *, schedule_id: int) -> tuple[int, int]:
     return int(count), int(total)
 
 
-def count_people(session: Session) -> int:
-    """Return how many people "everyone" is now."""
-    return session.scalar(select(func.count()).select_from(accounts_of(everyone=True, group_ids=()).subquery())) or 0
-
-
-def count_reached(session: Session, *, run: Run) -> int:
-    """Return how many people a run reaches as groups are now, for its progress."""
-    group_ids = session.scalars(select(RunGroup.group_id).where(RunGroup.run_id == run.id)).all()
-    chosen = accounts_of(everyone=run.everyone, group_ids=group_ids).subquery()
-    return session.scalar(select(func.count()).select_from(chosen)) or 0
-
-
-def recurrence(schedule: Schedule | Terms) -> rules.Recurrence:
-    """Return the "when" of a schedule."""
-    weekdays = schedule.weekdays
+def recurrence(schedule: Schedule | Terms, *, anchor: date | None = None) -> rules.Recurrence:
+    """Return the "when" of a schedule, or of terms; for these, `anchor` says from which day's week weeks count."""
+    if isinstance(schedule, Schedule):
+        anchor, skipped = schedule.anchor, schedule.skipped
+        dates = tuple(map(date.fromisoformat, schedule.dates.split()))
+    else:
+        dates, skipped = tuple(sorted(schedule.dates)), ""
     return rules.Recurrence(
         period=schedule.period,
         time_of_day=time.fromisoformat(schedule.time_of_day),
         zone=ZoneInfo(schedule.time_zone),
-        weekdays=tuple(int(day) for day in weekdays),
+        weekdays=tuple(int(day) for day in schedule.weekdays),
         month_day=schedule.month_day or 1,
         starts_on=schedule.starts_on,
         ends_on=schedule.ends_on,
+        every_weeks=schedule.every_weeks or 1,
+        anchor=anchor or rules.Recurrence.anchor,
+        ordinal=schedule.ordinal or 1,
+        month_weekday=schedule.month_weekday or 0,
+        dates=dates,
+        skipped=skipped,
     )
+
+
+def anchor_of(terms: Terms, schedule: Schedule | None, now: datetime) -> date:
+    """Return from which day's week weeks count: the first day's; else as before; for a new schedule, today's."""
+    if terms.starts_on is not None:
+        return terms.starts_on
+    return schedule.anchor if schedule is not None else now.astimezone(ZoneInfo(terms.time_zone)).date()
+
+
+def upcoming(schedule: Schedule, *, now: datetime, count: int) -> list[rules.Upcoming]:
+    """Return the next `count` runs that will be made, and the skipped one among them, as if it were not paused."""
+    return rules.upcoming(recurrence(schedule), after=max(now, schedule.settled_until), count=count)
 
 
 def anything_due(session: Session, *, now: datetime) -> bool:
@@ -180,50 +196,37 @@ def plan_due(session: Session, *, now: datetime) -> list[int]:
     return made
 
 
-def preview(session: Session, *, terms: Terms) -> Preview:
-    """Say what one run would do with today's balances; nothing is changed."""
-    groups = {name: people.find_group(session, name=name) for name in distinct_names(terms.groups)}
-    chosen = accounts_of(everyone=terms.everyone, group_ids=[group.id for group in groups.values() if group])
-    count, credited, total, lowered, taken = 0, 0, 0, 0, 0
-    for balance in session.scalars(select(Account.balance).where(Account.id.in_(chosen))):
-        moved = ledger_rules.credit(balance=balance, amount=terms.amount, top_up=terms.top_up, cap=terms.cap)
-        count, credited, total = count + 1, credited + bool(moved), total + moved
-        lowered, taken = lowered + (moved < 0), taken - min(0, moved)
-    peopled = set(session.scalars(select(Membership.group_id).distinct()))
-    empty = tuple(name for name, group in groups.items() if group is None or group.id not in peopled)
-    return Preview(count, credited, total, lowered, taken, () if terms.everyone else empty)
-
-
 def next_credit(session: Session, *, user_id: int, balance: int, now: datetime) -> NextCredit | None:
-    """Return the soonest credit of all schedules that reach the user; None when there is none.
+    """Return the soonest credit of all schedules that reach the user; None when there is none. Skipped ones are none.
 
     Its amount is what it would be with today's `balance` (millionths).
     """
     found = []
     for schedule in reaching(session, user_id=user_id):
-        upcoming = rules.next_occurrences(recurrence(schedule), after=now, count=1)
+        after = max(now, schedule.settled_until)
+        coming = rules.next_occurrences(recurrence(schedule), after=after, count=1)
         amount = ledger_rules.credit(balance=balance, amount=schedule.amount, top_up=schedule.top_up, cap=schedule.cap)
-        found += [NextCredit(occurrence.due_at, amount, schedule.name) for occurrence in upcoming]
+        found += [NextCredit(occurrence.due_at, amount, schedule.name) for occurrence in coming]
     return min(found, key=lambda credit: credit.at, default=None)
 
 
 def reaching(session: Session, *, user_id: int) -> list[Schedule]:
-    """Return the schedules at work that credit this user: everyone's, and those of the user's groups."""
+    """Return the schedules at work that credit this user again: everyone's, and those of the user's groups.
+
+    They add up. One schedule credits a user once, in however many of its groups they are.
+    """
     groups = select(Membership.group_id).where(Membership.user_id == user_id)
     reaches = exists().where(ScheduleGroup.schedule_id == Schedule.id, ScheduleGroup.group_id.in_(groups))
     return list(session.scalars(_working_query().where(or_(Schedule.everyone, reaches))))
 
 
-def accounts_of(*, everyone: bool, group_ids: Sequence[int]) -> Select[int]:
-    """Return a query for the ids of the users' accounts that a schedule reaches."""
-    query = select(Account.id).where(Account.user_id.is_not(None))
-    if not everyone:
-        query = query.where(Account.user_id.in_(select(Membership.user_id).where(Membership.group_id.in_(group_ids))))
-    return query
-
-
 def _working_query() -> Select[Schedule]:
-    return select(Schedule).where(Schedule.deleted_at.is_(None), Schedule.paused_at.is_(None)).order_by(Schedule.id)
+    """Query the schedules that make runs; those for new people make none."""
+    return (
+        select(Schedule)
+        .where(Schedule.deleted_at.is_(None), Schedule.paused_at.is_(None), Schedule.period != "first_seen")
+        .order_by(Schedule.id)
+    )
 
 
 def _get_to_change(session: Session, schedule_id: int) -> Schedule:
@@ -246,31 +249,42 @@ def _plan(session: Session, schedule: Schedule, now: datetime) -> list[int]:
         return []
     schedule.settled_until = now
     due = rules.to_run(overdue, catch_up=schedule.catch_up, now=now)
-    return [run_id for occurrence in due for run_id in _make_run(session, schedule, occurrence, now)]
-
-
-def _make_run(session: Session, schedule: Schedule, occurrence: rules.Occurrence, now: datetime) -> list[int]:
-    twin = select(Run.id).where(Run.schedule_id == schedule.id, Run.occurrence == occurrence.identity)
-    if session.scalar(twin) is not None:
-        return []
-    run = Run(
-        schedule_id=schedule.id,
-        occurrence=occurrence.identity,
-        due_at=occurrence.due_at,
-        title=schedule.name,
-        amount=schedule.amount,
-        top_up=schedule.top_up,
-        cap=schedule.cap,
-        everyone=schedule.everyone,
-        created_at=now,
+    made = (
+        runs.make(session, schedule=schedule, identity=occurrence.identity, due_at=occurrence.due_at, now=now)
+        for occurrence in due
     )
-    session.add(run)
-    session.flush()
-    session.add_all(RunGroup(run_id=run.id, group_id=group.id) for group in schedule.groups)
-    return [run.id]
+    return [run.id for run in made if run is not None]
+
+
+def _next_identity(schedule: Schedule, now: datetime) -> str:
+    """Return the identity of the next occurrence, the skipped one too; "" when there is none."""
+    every = replace(recurrence(schedule), skipped="")
+    coming = rules.next_occurrences(every, after=max(now, schedule.settled_until), count=1)
+    return coming[0].identity if coming else ""
+
+
+def _note_skip(schedule: Schedule, occurrence: str, by: str, now: datetime) -> None:
+    schedule.skipped = occurrence
+    schedule.skip_changed_at = now
+    schedule.skip_changed_by = by
+    schedule.updated_at = now
+    schedule.version += 1  # a form that was opened before would drop the skip unseen
+
+
+def _settled(session: Session, schedule: Schedule, now: datetime) -> datetime:
+    """Return `now`, or the last of the next occurrences that have run already: another zone may put them ahead."""
+    settled = now
+    for occurrence in rules.occurrences(recurrence(schedule), after=now):
+        run = select(Run.id).where(Run.schedule_id == schedule.id, Run.occurrence == occurrence.identity)
+        if session.scalar(run) is None:
+            break
+        settled = occurrence.due_at
+    return settled
 
 
 def _apply(session: Session, schedule: Schedule, terms: Terms, now: datetime) -> None:
+    before = recurrence(schedule) if schedule.version else None
+    schedule.anchor = anchor_of(terms, schedule if schedule.version else None, now)
     schedule.name = terms.name.strip()
     schedule.everyone = terms.everyone
     names = [] if terms.everyone else distinct_names(terms.groups)
@@ -280,13 +294,20 @@ def _apply(session: Session, schedule: Schedule, terms: Terms, now: datetime) ->
     schedule.cap = terms.cap if terms.top_up == "cap" else None
     schedule.period = terms.period
     schedule.weekdays = "".join(str(day) for day in sorted(set(terms.weekdays))) if terms.period == "weekly" else ""
+    schedule.every_weeks = (terms.every_weeks or 1) if terms.period == "weekly" else 1
     schedule.month_day = terms.month_day if terms.period == "monthly" else None
+    schedule.ordinal = terms.ordinal if terms.period == "ordinal" else None
+    schedule.month_weekday = terms.month_weekday if terms.period == "ordinal" else None
+    schedule.dates = " ".join(map(date.isoformat, sorted(terms.dates))) if terms.period == "dates" else ""
     schedule.time_of_day = terms.time_of_day
     schedule.time_zone = terms.time_zone
     schedule.starts_on = terms.starts_on
     schedule.ends_on = terms.ends_on
     schedule.catch_up = terms.catch_up
-    schedule.settled_until = now
+    schedule.skipped = schedule.skipped or ""
+    if before is not None and before != recurrence(schedule):
+        schedule.skipped = ""
+    schedule.settled_until = _settled(session, schedule, now) if before is not None else now
     schedule.updated_at = now
     schedule.version = (schedule.version or 0) + 1
 

@@ -14,14 +14,14 @@ from app.schedules import rules
 
 CHOICES: Final = {
     "top_up": ("add", "cap", "reset"),
-    "period": ("daily", "weekly", "monthly"),
+    "period": ("daily", "weekly", "monthly", "ordinal", "dates", "first_seen"),
     "catch_up": ("all", "last", "none"),
 }
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What an administrator says of a schedule. Amounts in millionths; `weekdays`: Monday is 0."""
+    """What an administrator says of a schedule. Amounts in millionths; the "when" as in `rules.Recurrence`."""
 
     name: str
     everyone: bool
@@ -37,6 +37,10 @@ class Terms:
     starts_on: date | None = None
     ends_on: date | None = None
     catch_up: str = "last"
+    every_weeks: int | None = 1
+    ordinal: int | None = None
+    month_weekday: int | None = None
+    dates: tuple[date, ...] = ()
 
 
 def check(terms: Terms) -> dict[str, str]:
@@ -54,12 +58,7 @@ def check(terms: Terms) -> dict[str, str]:
         problems["amount"] = "The amount must not be negative"
     if terms.top_up == "cap" and (terms.cap is None or terms.cap <= 0):
         problems["cap"] = "Say up to which balance it tops up"
-    if terms.period == "weekly" and not terms.weekdays:
-        problems["weekdays"] = "Choose at least one day of the week"
-    elif terms.period == "weekly" and not set(terms.weekdays) <= set(range(7)):
-        problems["weekdays"] = "Choose days from Monday to Sunday"
-    if terms.period == "monthly" and not 1 <= (terms.month_day or 0) <= 31:
-        problems["month_day"] = "Choose a day from 1 to 31"
+    problems |= _check_days(terms)
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", terms.time_of_day):
         problems["time_of_day"] = "Write the time as 07:00"
     if terms.time_zone not in rules.zone_names():
@@ -72,7 +71,42 @@ def check(terms: Terms) -> dict[str, str]:
     for field, allowed in CHOICES.items():
         if getattr(terms, field) not in allowed:
             problems[field] = "Choose one of the list"
+    if terms.period == "first_seen" and terms.top_up != "add":
+        problems["top_up"] = "What a new person gets is added: choose that"
     return problems
+
+
+def _check_days(terms: Terms) -> dict[str, str]:
+    """Return what is wrong with the days of the chosen period; what belongs to the others is not looked at."""
+    problems = {}
+    if terms.period == "weekly" and not terms.weekdays:
+        problems["weekdays"] = "Choose at least one day of the week"
+    elif terms.period == "weekly" and not set(terms.weekdays) <= set(range(7)):
+        problems["weekdays"] = "Choose days from Monday to Sunday"
+    if terms.period == "weekly" and not 1 <= (terms.every_weeks or 0) <= rules.EVERY_WEEKS_MAX:
+        problems["every_weeks"] = f"Choose a number from 1, for every week, to {rules.EVERY_WEEKS_MAX}"
+    if terms.period == "monthly" and not 1 <= (terms.month_day or 0) <= 31:
+        problems["month_day"] = "Choose a day from 1 to 31"
+    if terms.period == "ordinal" and terms.ordinal not in rules.ORDINAL_NAMES:
+        problems["ordinal"] = "Choose first, second, third, fourth or last"
+    if terms.period == "ordinal" and terms.month_weekday not in range(rules.WORKING_DAY + 1):
+        problems["month_weekday"] = "Choose a day of the week, or a working day"
+    if terms.period == "dates":
+        problems |= _check_dates(terms.dates)
+    return problems
+
+
+def _check_dates(dates: Sequence[date]) -> dict[str, str]:
+    twice = sorted({day for day in dates if dates.count(day) > 1})
+    if not dates:
+        return {"dates": "Write at least one day, such as 2027-03-01"}
+    if len(dates) > rules.DATES_MAX:
+        return {"dates": f"Write at most {rules.DATES_MAX} days"}
+    if twice:
+        return {"dates": f"{twice[0].isoformat()} stands here more than once"}
+    if max(dates).year > rules.LAST_YEAR:
+        return {"dates": f"Choose days before the year {rules.LAST_YEAR + 1}"}
+    return {}
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
 from app.jobs import ticker, worker
+from app.jobs.models import Lease
 from app.jobs.queue import Jobs
 from app.ledger.models import Account, Entry, Verification
 from app.ledger.verify import verify
@@ -58,6 +60,16 @@ class Crowd:
         """(state, people dealt with) of the only run."""
         run = self.run()
         return (run.state, run.considered) if run else ("", 0)
+
+    def long_silence(self) -> None:
+        """Let whoever held the lease or worked on the run be silent for so long that others take over."""
+
+        def forget(session: Session) -> None:
+            session.execute(delete(Lease).where(Lease.name == ticker.LEASE))
+            session.execute(update(Run).values(heartbeat_at=None))
+
+        with self.app.app_context():
+            writing(forget)
 
     def verifications(self) -> int:
         """How many verifications were kept."""

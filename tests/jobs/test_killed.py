@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,34 +19,59 @@ from tests.servers.process import LOOPBACK, free_port, wait_port
 from tests.servers.redis_server import RedisServer
 
 PEOPLE = 12_000
-INSTANCE = [
-    sys.executable,
-    "-c",
+CHUNK = 250
+SEED = int(os.environ.get("TWINPURSE_SEED") or time.time_ns() % 1_000_000)
+"""Decides at which moments a worker is killed; every failure prints it."""
+
+CHUNKS_OF = (
+    "from app.schedules import runs, tasks;"
+    "runs.CHUNK = {chunk}; tasks.TURN_S = 0; tasks.PAUSES_S = dict.fromkeys(tasks.PAUSES_S, 0.02); "
+)
+"""With many chunks and a pause after each there is time to kill a worker before the run is done."""
+
+INSTANCE = (
     "import sys, time; from app.factory import create_app, start_background; from app.settings import Settings;"
-    "start_background(create_app(Settings.load(sys.argv[1]))); time.sleep(60)",
-]
+    "start_background(create_app(Settings.load(sys.argv[1]))); time.sleep(600)"
+)
+WORKER = "from app.cli import main; main()"
 
 
-def kill_in_the_middle(crowd: Crowd, command: list[str]) -> None:
-    """Start a program that works, and kill it as soon as the first chunk is in the database."""
+def python(program: str, *arguments: str, chunk: int = CHUNK) -> list[str]:
+    """The command of a program that credits so many people a transaction."""
+    return [sys.executable, "-c", CHUNKS_OF.format(chunk=chunk) + program, *arguments]
+
+
+def kill_when(crowd: Crowd, command: list[str], *, dealt_with: int, wait_s: float = 0.0) -> None:
+    """Start a program that works, and kill it so long after so many people were dealt with."""
     process = subprocess.Popen(command, cwd=ROOT)
     try:
         deadline = time.monotonic() + 60
-        while crowd.progress()[1] == 0:
+        while crowd.progress()[1] < dealt_with:
             assert process.poll() is None, "the worker ended by itself"
-            assert time.monotonic() < deadline, "the worker did not begin"
-            time.sleep(0.005)
+            assert time.monotonic() < deadline, "the worker did not go on"
+            time.sleep(0.002)
+        time.sleep(wait_s)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    state, considered = crowd.progress()
-    assert state == "running"
-    assert 0 < considered < PEOPLE
+    assert crowd.progress()[0] == "running"
+    assert 0 < crowd.progress()[1] < crowd.people
+
+
+def kill_again_and_again(crowd: Crowd, command: list[str], *, kills: int) -> None:
+    """Kill one worker after another at moments that nobody chose, in the first seven tenths of the run."""
+    print(f"TWINPURSE_SEED={SEED}")
+    dice = random.Random(SEED)  # noqa: S311 - it chooses moments, no secrets
+    for moment in sorted(dice.sample(range(1, int(crowd.people * 0.7)), kills)):
+        kill_when(crowd, command, dealt_with=moment, wait_s=dice.uniform(0, 0.03))
+        crowd.long_silence()
 
 
 def test_the_instances_own_worker_is_killed_on_sqlite(make_crowd: Callable[..., Crowd]) -> None:
     crowd = make_crowd(people=PEOPLE)
-    kill_in_the_middle(crowd, [*INSTANCE, str(crowd.folder)])
+    command = python(INSTANCE, str(crowd.folder))
+    kill_again_and_again(crowd, command, kills=2)
+    kill_when(crowd, command, dealt_with=crowd.progress()[1] + 1)
     assert crowd.tick(holder="next start") == []
     assert len(crowd.tick(holder="next start", after=LATER)) == 1
     crowd.work()
@@ -57,12 +83,29 @@ def test_a_worker_process_is_killed_with_postgresql_and_redis(
 ) -> None:
     crowd = on_servers(make_crowd, postgres, redis_server)
     crowd.tick()
-    kill_in_the_middle(crowd, [*MAIN, "worker", str(crowd.folder)])
+    kill_again_and_again(crowd, python(WORKER, "worker", str(crowd.folder)), kills=3)
     assert len(crowd.tick(after=LATER)) == 1
     subprocess.run([*MAIN, "worker", str(crowd.folder), "--burst"], cwd=ROOT, check=True, timeout=60)
     crowd.check_everybody_got_it_once()
     verified = subprocess.run([*MAIN, "verify", str(crowd.folder)], cwd=ROOT, capture_output=True, text=True)
     assert (verified.returncode, "No difference." in verified.stdout) == (0, True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("place", ["sqlite", "servers"])
+def test_ten_workers_are_killed_in_one_run_over_100_000_people(
+    make_crowd: Callable[..., Crowd], postgres: Postgres, redis_server: RedisServer, place: str
+) -> None:
+    if place == "sqlite":
+        crowd = make_crowd(people=100_000)
+        command = python(INSTANCE, str(crowd.folder), chunk=2_000)
+    else:
+        crowd = on_servers(make_crowd, postgres, redis_server, people=100_000)
+        command = python(WORKER, "worker", str(crowd.folder), chunk=2_000)
+    kill_again_and_again(crowd, command, kills=10)
+    crowd.tick(after=LATER)
+    crowd.work()
+    crowd.check_everybody_got_it_once()
 
 
 def test_a_worker_process_outlives_a_redis_that_goes_and_comes_back(make_crowd: Callable[..., Crowd]) -> None:
@@ -97,7 +140,7 @@ def test_another_worker_process_takes_over_by_itself_when_the_first_falls_silent
     make_crowd: Callable[..., Crowd], postgres: Postgres, redis_server: RedisServer
 ) -> None:
     crowd = on_servers(make_crowd, postgres, redis_server)
-    kill_in_the_middle(crowd, [*MAIN, "worker", str(crowd.folder)])
+    kill_when(crowd, python(WORKER, "worker", str(crowd.folder)), dealt_with=1)
     second = subprocess.Popen([*MAIN, "worker", str(crowd.folder)], cwd=ROOT)
     try:
         deadline = time.monotonic() + 60
@@ -109,6 +152,8 @@ def test_another_worker_process_takes_over_by_itself_when_the_first_falls_silent
     crowd.check_everybody_got_it_once()
 
 
-def on_servers(make_crowd: Callable[..., Crowd], postgres: Postgres, redis_server: RedisServer) -> Crowd:
+def on_servers(
+    make_crowd: Callable[..., Crowd], postgres: Postgres, redis_server: RedisServer, *, people: int = PEOPLE
+) -> Crowd:
     Jobs("any", redis_server.url).connection.flushall()
-    return make_crowd(people=PEOPLE, database_url=postgres.fresh_database(), redis_url=redis_server.url)
+    return make_crowd(people=people, database_url=postgres.fresh_database(), redis_url=redis_server.url)

@@ -48,6 +48,15 @@ def house(
         assert verify(reading()).differences == []
 
 
+@pytest.fixture
+def pupils(house: dict[str, int]) -> dict[str, int]:
+    """Seven users of the group Pupils, beside the cast; name -> user id."""
+    from tests.schedules.pupils import known_pupils  # it uses the terms above
+
+    assert house
+    return known_pupils()
+
+
 def balances(users: dict[str, int]) -> dict[str, int]:
     """Name -> balance in whole units, as the database has it now."""
     reading().rollback()

@@ -78,7 +78,7 @@ def fill_weekly(page: Page) -> None:
     page.get_by_label("Name").fill("Weekly print money")
     page.get_by_label("Students (2 people)").check()
     page.get_by_label("Credit each time").fill("2.00")
-    page.get_by_label("Every week").check()
+    page.get_by_label("On days of the week").check()
     page.get_by_label("Monday").check()
     page.get_by_label("At", exact=True).fill("07:00")
     page.get_by_label("Time zone").fill("Europe/Berlin")
@@ -140,13 +140,23 @@ def test_the_form_shows_only_the_fields_that_count(site: str, browser: Browser) 
     page = browser.page()
     sign_in(page, site)
     page.get_by_role("link", name="New schedule").click()
-    days, day = page.get_by_label("Monday"), page.get_by_label("Day of the month")
+    days, day = page.get_by_label("Monday"), page.get_by_label("Day of the month", exact=True)
     cap, students = page.get_by_label("Cap", exact=True), page.get_by_label("Students")
     assert [field.is_visible() for field in (days, day, cap, students)] == [True, False, False, True]
-    page.get_by_label("Every month").check()
+    page.get_by_label("On a day of the month").check()
     page.get_by_label("Add it, but never above a cap").check()
     page.get_by_label("Everyone").check()
     assert [field.is_visible() for field in (days, day, cap, students)] == [False, True, True, False]
+    which, dates = page.get_by_label("Which", exact=True), page.get_by_label("Dates", exact=True)
+    first, at = page.get_by_label("First day", exact=True), page.get_by_label("At", exact=True)
+    seen = {
+        "On a weekday of the month": [True, False, True, True, True],
+        "On dates that you list": [False, True, False, True, True],
+        "Once, when a person is first seen here": [False, False, True, False, False],
+    }
+    for choice, expected in seen.items():
+        page.get_by_label(choice).check()
+        assert [field.is_visible() for field in (which, dates, first, at, cap)] == expected, choice
 
 
 def test_errors_lead_to_their_fields(site: str, browser: Browser) -> None:
@@ -187,6 +197,10 @@ def test_everything_works_without_scripts(print_app: Flask, users: dict[str, int
         sign_in(page, site)
         fill_weekly(page)
         page.get_by_role("button", name="Save schedule").click()
+        page.get_by_role("button", name="Skip next run of Weekly print money").click()
+        assert page.locator("del").inner_text() == "Mon 22 Mar 07:00 CET"
+        page.get_by_role("button", name="Undo skip run of Weekly print money").click()
+        assert page.locator("del").count() == 0
         page.get_by_role("link", name="Weekly print money").click()
         page.get_by_role("button", name="Pause schedule").click()
         assert page.get_by_text("Paused", exact=True).is_visible()

@@ -2,66 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
 from app.db import reading, writing
 from app.errors import NotFoundError
+from app.ledger import accounts
 from app.ledger import rules as ledger_rules
-from app.ledger import service as ledger
-from app.ledger.models import Entry
 from app.money import MICRO
-from app.people import service as people
-from app.schedules import runs, service
+from app.schedules import forecast, runs, service
 from app.schedules.models import Run
-from directory.interface import Person
 from tests.schedules.conftest import WEEKLY, at_once, balances
-
-START = datetime(2027, 3, 15, 6, 0, tzinfo=UTC)
-DUE = START + timedelta(days=7)
-SEVEN = tuple(f"pupil{number}" for number in range(7))
-
-
-@pytest.fixture
-def pupils(house: dict[str, int]) -> dict[str, int]:
-    """Seven users of the group Pupils, beside the cast; name -> user id."""
-    assert house
-    return {name: writing(partial(_remember, name=name)) for name in SEVEN}
-
-
-def make_run(**changed: Any) -> int:
-    """Plan one run of the weekly schedule for Pupils."""
-    terms = replace(WEEKLY, **({"groups": ("Pupils",)} | changed))
-    writing(lambda session: service.create(session, terms=terms, now=START))
-    (run_id,) = writing(lambda session: service.plan_due(session, now=DUE))
-    return run_id
-
-
-def credit(run_id: int, chunk: int = 2, now: datetime = DUE) -> int:
-    """Credit a run to its end; return how many chunks that took."""
-    chunks = 1
-    while writing(lambda session: runs.credit_chunk(session, run_id=run_id, now=now, chunk=chunk)):
-        chunks += 1
-    return chunks
-
-
-def run_of(run_id: int) -> Run:
-    """The run as the database has it now."""
-    reading().rollback()
-    return reading().get_one(Run, run_id, populate_existing=True)
-
-
-def allocations() -> int:
-    """How many credits the books hold."""
-    reading().rollback()
-    return reading().scalar(select(func.count()).select_from(Entry).where(Entry.source == "allocation")) or 0
+from tests.schedules.pupils import DUE, SEVEN, START, allocations, credit, give, make_run, remember, run_of
 
 
 def test_a_run_credits_its_groups_chunk_by_chunk_and_nobody_else(pupils: dict[str, int], house: dict[str, int]) -> None:
@@ -134,7 +90,7 @@ def test_a_cursor_that_was_lost_credits_nobody_again(pupils: dict[str, int]) -> 
 def test_how_it_tops_up_is_as_the_rule_says(pupils: dict[str, int], top_up: str, cap: int | None) -> None:
     before = {name: number * 1_700_000 for number, name in enumerate(SEVEN)}
     for name, amount in before.items():
-        _give(pupils[name], amount)
+        give(pupils[name], amount)
     run_id = make_run(top_up=top_up, cap=cap)
     credit(run_id)
     moved = {
@@ -144,7 +100,7 @@ def test_how_it_tops_up_is_as_the_rule_says(pupils: dict[str, int], top_up: str,
         for name, balance in before.items()
     }
     reading().rollback()
-    after = {name: ledger.get_account(reading(), user_id=pupils[name]).balance for name in SEVEN}
+    after = {name: accounts.get_account(reading(), user_id=pupils[name]).balance for name in SEVEN}
     assert after == {name: before[name] + moved[name] for name in SEVEN}
     run = run_of(run_id)
     assert (run.credited, run.total) == (sum(map(bool, moved.values())), sum(moved.values()))
@@ -152,9 +108,9 @@ def test_how_it_tops_up_is_as_the_rule_says(pupils: dict[str, int], top_up: str,
 
 def test_a_preview_says_what_the_run_then_does(pupils: dict[str, int]) -> None:
     for number, name in enumerate(SEVEN):
-        _give(pupils[name], number * MICRO)
+        give(pupils[name], number * MICRO)
     terms = replace(WEEKLY, groups=("Pupils",), top_up="cap", cap=4_500_000)
-    said = service.preview(reading(), terms=terms)
+    said = forecast.preview(reading(), terms=terms)
     run_id = make_run(top_up="cap", cap=4_500_000)
     credit(run_id)
     run = run_of(run_id)
@@ -162,7 +118,7 @@ def test_a_preview_says_what_the_run_then_does(pupils: dict[str, int]) -> None:
 
 
 def test_who_is_in_two_groups_is_credited_once_by_one_schedule(pupils: dict[str, int]) -> None:
-    writing(lambda session: _remember(session, "pupil3", ("Pupils", "Choir")))
+    writing(lambda session: remember(session, "pupil3", ("Pupils", "Choir")))
     credit(make_run(groups=("Pupils", "Choir")))
     assert balances(pupils) == dict.fromkeys(SEVEN, 2)
 
@@ -200,7 +156,7 @@ def test_progress_counts_those_it_reaches(pupils: dict[str, int]) -> None:
     run_id = make_run()
     writing(lambda session: runs.credit_chunk(session, run_id=run_id, now=DUE, chunk=2))
     run = run_of(run_id)
-    assert (run.considered, service.count_reached(reading(), run=run)) == (2, 7)
+    assert (run.considered, run.people, run.started_at) == (2, 7, DUE)
 
 
 def test_an_error_is_kept_until_the_run_goes_on(pupils: dict[str, int]) -> None:
@@ -215,32 +171,3 @@ def test_an_error_is_kept_until_the_run_goes_on(pupils: dict[str, int]) -> None:
 def test_an_unknown_run_is_not_found(house: dict[str, int]) -> None:
     with pytest.raises(NotFoundError):
         credit(4711)
-
-
-def _remember(session: Any, name: str, groups: tuple[str, ...] = ("Pupils",)) -> int:
-    person = Person(
-        directory_id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
-        dn=f"uid={name},dc=example,dc=org",
-        username=name,
-        display_name=name,
-        email="",
-        groups=groups,
-    )
-    return people.remember(session, person=person, admin_groups=[], now=START).id
-
-
-def _give(user_id: int, amount: int) -> None:
-    if amount == 0:
-        return
-    account = ledger.get_account(reading(), user_id=user_id)
-    writing(
-        lambda session: ledger.post(
-            session,
-            account_id=account.id,
-            amount=amount,
-            source="adjustment",
-            key=f"test:{user_id}",
-            now=START,
-            title="test",
-        )
-    )

@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 
 from app.db import reading, writing
 from app.errors import InvalidInputError, NotFoundError, WrongStateError
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.money import MICRO
 from app.people import service as people
 from app.people.models import Group
-from app.schedules import service
+from app.schedules import forecast, reports, service
 from app.schedules.models import Run, Schedule
 from app.schedules.terms import Terms, check
 from tests.schedules.conftest import WEEKLY, at_once, balances
@@ -170,12 +171,12 @@ def test_groups_are_compared_without_case_and_may_be_unknown_yet() -> None:
 def test_a_preview_changes_nothing_and_says_who_gets_how_much(house: dict[str, int]) -> None:
     _give(house["alice"], 9)
     _give(house["bob"], 10)
-    cap = service.preview(reading(), terms=replace(WEEKLY, top_up="cap", cap=10 * MICRO))
+    cap = forecast.preview(reading(), terms=replace(WEEKLY, top_up="cap", cap=10 * MICRO))
     assert (cap.people, cap.credited, cap.total, cap.lowered) == (2, 1, MICRO, 0)
-    reset = service.preview(reading(), terms=replace(WEEKLY, everyone=True, groups=(), top_up="reset"))
+    reset = forecast.preview(reading(), terms=replace(WEEKLY, everyone=True, groups=(), top_up="reset"))
     assert (reset.people, reset.credited, reset.lowered) == (4, 4, 2)
     assert (reset.total, reset.taken) == (-11 * MICRO, 15 * MICRO)
-    unknown = service.preview(reading(), terms=replace(WEEKLY, groups=("Staff", "Nobody")))
+    unknown = forecast.preview(reading(), terms=replace(WEEKLY, groups=("Staff", "Nobody")))
     assert (unknown.people, unknown.total, unknown.empty) == (1, 2 * MICRO, ("Nobody",))
     assert people.find_group(reading(), name="Nobody") is None
     assert balances(house) == {"alice": 9, "bob": 10, "carol": 0, "admin": 0}
@@ -199,7 +200,7 @@ def test_the_last_run_and_the_sums_of_a_schedule() -> None:
     last = service.last_runs(reading())
     assert {last[one.id].occurrence for one in (schedule, other)} == {"2027-03-29T07:00"}
     assert service.sum_runs(reading(), schedule_id=schedule.id) == (2, 0)
-    assert [run.occurrence for run in service.list_runs(reading(), schedule_id=schedule.id, limit=1)] == [
+    assert [run.occurrence for run in reports.list_runs(reading(), schedule_id=schedule.id, limit=1)] == [
         "2027-03-29T07:00"
     ]
 
@@ -256,7 +257,7 @@ def test_what_is_right_has_no_problems(terms: Terms) -> None:
 
 
 def _give(user_id: int, units: int) -> None:
-    account = ledger.get_account(reading(), user_id=user_id)
+    account = accounts.get_account(reading(), user_id=user_id)
     writing(
         lambda session: ledger.post(
             session,
