@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.bench import charges, credits, pages, table
+from tests.bench import batches, charges, credits, pages, statements, table
 from tests.servers.postgres import Postgres
 
 BENCH_FILE = Path(__file__).resolve().parents[2] / "bench.tsv"
@@ -17,9 +17,16 @@ def main() -> int:
     """Measure everything; return 1 when a bar does not hold."""
     logging.disable(logging.INFO)
     print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    chosen = sys.argv[1:] or ["charges", "batches", "credits", "statements", "pages"]
+    rooms = {"charges": charges, "batches": batches, "credits": credits, "statements": statements}
+    rows = []
     with Postgres(fast=False) as server:
-        rows = charges.rows(server) + credits.rows(server)
-    rows += pages.rows()
+        for name in chosen:
+            if name in rooms:
+                rows += rooms[name].rows(server)
+                print(table.show(rows), flush=True)
+    if "pages" in chosen:
+        rows += pages.rows()
     table.write(rows, BENCH_FILE)
     print(table.show(rows))
     return 1 if any(row.cells[-1] == "no" for row in rows) else 0

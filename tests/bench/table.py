@@ -13,21 +13,29 @@ COLUMNS = ("row", "unit", "ours", "reference", "ratio", "bar", "holds")
 
 @dataclass(frozen=True)
 class Row:
-    """One thing measured. More is better. `bar`: the least ratio of ours to the reference, None where none is named."""
+    """One thing measured. `bar`: the least ratio of ours to the reference, or, where `less_is_better`, the highest."""
 
     name: str
     unit: str
     ours: float
     reference: float | None = None
     bar: float | None = None
+    less_is_better: bool = False
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The row as text, in the order of COLUMNS."""
         ratio = self.ours / self.reference if self.reference else None
-        holds = "" if ratio is None or self.bar is None else ("yes" if ratio >= self.bar else "no")
-        numbers = (f"{self.ours:.0f}", f"{self.reference:.0f}" if self.reference else "")
-        return (self.name, self.unit, *numbers, f"{ratio:.2f}" if ratio else "", f"{self.bar or ''}", holds)
+        numbers = (_number(self.ours), _number(self.reference) if self.reference else "")
+        if ratio is None or self.bar is None:
+            return (self.name, self.unit, *numbers, f"{ratio:.2f}" if ratio else "", "", "")
+        holds = ratio <= self.bar if self.less_is_better else ratio >= self.bar
+        bar = f"{'at most' if self.less_is_better else 'at least'} {self.bar:g}"
+        return (self.name, self.unit, *numbers, f"{ratio:.2f}", bar, "yes" if holds else "no")
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def side_by_side(
