@@ -15,7 +15,7 @@ from flask_migrate import upgrade as run_migrations
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from app import clock, health, serving
+from app import clock, health, serving, verify_command
 from app.api import tokens
 from app.api.models import MachineToken
 from app.check import check_folder
@@ -26,7 +26,6 @@ from app.factory import MIGRATIONS, create_app
 from app.folder import Plan, make_folder, make_portal_folder, write_secret
 from app.jobs import worker
 from app.ledger import tasks as ledger_tasks
-from app.ledger.verify import verify as verify_books
 from app.settings import CONFIG_FILE, SECRETS_DIR, Settings, settings_of_app
 from portal import settings as portal_settings
 
@@ -136,20 +135,22 @@ def work(folder: Path, burst: bool) -> None:
 
 @cli.command()
 @click.argument("folder", type=Folder)
-def verify(folder: Path) -> None:
+@click.option("--json", "for_machines", is_flag=True, help="Print JSON; amounts in millionths.")
+@click.option("--progress/--no-progress", default=None, help="Say on stderr how far it is (default: on a terminal).")
+@click.option("--accept", default="", metavar="WHY", help="Take a past that differs as it is now, and keep why.")
+def verify(folder: Path, for_machines: bool, progress: bool | None, accept: str) -> None:
     """Recompute the books of FOLDER and name every difference; exit code 1 when there is one."""
     app = _ready_app(Settings.load(folder))
-    settings: Settings = app.extensions["twinpurse.settings"]
+    wanted = verify_command.is_terminal() if progress is None else progress
     with app.app_context():
-        report = verify_books(reading())
-        ledger_tasks.keep(report)
-    click.echo(f"{report.accounts} accounts, {report.entries} entries, {report.open_holds} open holds")
-    for source, total in sorted(report.sources.items()):
-        click.echo(f"  source {source}: {settings.unit.change(total)}")
-    for difference in report.differences:
-        click.echo(f"DIFFERENCE {difference}")
-    click.echo("No difference." if not report.differences else f"{len(report.differences)} differences.")
-    sys.exit(1 if report.differences else 0)
+        report, row = ledger_tasks.verify_and_keep(
+            accept=accept.strip(), progress=verify_command.progress_on(sys.stderr, wanted=wanted)
+        )
+        if for_machines:
+            click.echo(verify_command.as_json(report, row))
+        else:
+            click.echo("\n".join(verify_command.lines(report, row, settings_of_app().unit)))
+    sys.exit(1 if report.difference_count else 0)
 
 
 @cli.command()

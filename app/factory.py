@@ -11,6 +11,8 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from app import db, health_pages
+from app.accounts import pages as accounts_pages
+from app.accounts import shared_pages as shared_accounts_pages
 from app.api import access
 from app.api import models as _api_models
 from app.internet import api as internet_api
@@ -18,14 +20,19 @@ from app.internet import models as _internet_models
 from app.jobs import models as _jobs_models
 from app.jobs import queue, ticker, worker
 from app.ledger import models as _ledger_models
+from app.ledger import tasks as ledger_tasks
 from app.people import admin_pages as people_admin_pages
 from app.people import pages as people_pages
+from app.people.service import when_first_seen
 from app.people.sessions import login_manager
 from app.printing import api as printing_api
 from app.printing import models as _printing_models
 from app.purse import api as purse_api
 from app.purse import pages as purse_pages
 from app.schedules import pages as schedules_pages
+from app.schedules import run_pages
+from app.schedules.checks import totals_of_runs
+from app.schedules.initial import credit_newcomer
 from app.settings import Settings
 from app.web import frame
 from directory.gate import GatedDirectory
@@ -61,12 +68,14 @@ def create_app(settings: Settings, *, directory: Directory | None = None) -> Fla
     )
     db.init_app(app, settings.database_url, str(MIGRATIONS))
     queue.init_app(app, config.id, config.redis_url)
+    app.extensions[ledger_tasks.CHECKS] = (("runs", totals_of_runs),)
+    when_first_seen(credit_newcomer)
     login_manager.init_app(app)
     csrf = CSRFProtect(app)
     app.before_request(access.guard)
     frame.init_app(app)
-    pages = (people_pages, purse_pages, schedules_pages, people_admin_pages, health_pages)
-    for room in pages:
+    pages = (people_pages, purse_pages, schedules_pages, run_pages, people_admin_pages, health_pages)
+    for room in (*pages, accounts_pages, shared_accounts_pages):
         app.register_blueprint(room.blueprint)
     apis = [purse_api.blueprint]
     apis += [printing_api.blueprint] if settings.charges_print else []

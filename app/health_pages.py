@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import flask
+import redis
 from flask import Blueprint, Flask, current_app
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
-from app import clock, health
+from app import books_health, clock, health
 from app.api.access import admin
 from app.db import db, reading
 from app.internet import rules as internet
@@ -27,6 +29,7 @@ from app.jobs.queue import Jobs
 from app.ledger.models import Verification
 from app.purse.rules import ago_in_words
 from app.schedules.models import Run
+from app.schedules.runs import AT_WORK
 from app.settings import Settings, settings_of_app
 
 PATIENCE_S: Final = 3.0
@@ -72,7 +75,22 @@ def show_health() -> str:
         "health.html",
         needs=[check for check in worst_first if check.state != "ok"],
         fine=[check for check in checks if check.state == "ok"],
+        books=books_health.look_at(session, settings.unit),
     )
+
+
+@blueprint.post("/verify")
+@admin
+def verify_now() -> Response:
+    """Have the books verified soon. While that waits, asking again changes nothing."""
+    jobs: Jobs = current_app.extensions["twinpurse.jobs"]
+    try:
+        jobs.enqueue("app.ledger.tasks.verify_books")
+    except redis.RedisError:
+        flask.flash("The queue does not answer, so nothing was asked for.", "bad")
+    else:
+        flask.flash("Asked for. The result stands here when it is done: large books take minutes.", "ok")
+    return flask.redirect(flask.url_for(".show_health", _anchor="books"), 303)
 
 
 def _ask_outside() -> list[Check]:
@@ -143,7 +161,7 @@ def _ticker(session: Session, now: datetime, settings: Settings) -> Check:
 
 
 def _runs(session: Session, now: datetime) -> Check:
-    count, oldest = session.execute(select(func.count(), func.min(Run.due_at)).where(Run.state != "done")).one()
+    count, oldest = session.execute(select(func.count(), func.min(Run.due_at)).where(Run.state.in_(AT_WORK))).one()
     if not count or oldest is None:
         return Check("Scheduled runs", "ok", "None waiting", "Every run that fell due is done.")
     text = f"{_counted(count, 'run')} not done; the oldest fell due {ago_in_words(now - oldest)}."
@@ -159,9 +177,12 @@ def _books(session: Session, now: datetime, settings: Settings) -> Check:
     if last is None:
         return Check("Books", "warn", "Not verified", "They have not been verified yet.", todo)
     when = f"verified {ago_in_words(now - last.at)}"
-    if last.differences:
-        differences = last.differences.splitlines()
-        text = f"{_counted(len(differences), 'difference')}, {when}. {_sentences(differences[:3])}"
+    if books_health.did_not_end(last):
+        text = f"The verification {ago_in_words(now - last.at)} did not come to its end. The log says why."
+        return Check("Books", "bad", "Not verified", text, todo)
+    if last.difference_count:
+        named = _sentences(books_health.in_short(last, settings.unit))
+        text = f"{_counted(last.difference_count, 'difference')}, {when}. {named}"
         return Check("Books", "bad", "Do not add up", text, f"Copy the database before you change anything. {todo}")
     text = f"All {_counted(last.entries, 'entry', 'entries')} of {_counted(last.accounts, 'purse')} add up; {when}."
     if now - last.at > VERIFIED_LATE:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.db import reading, writing
 from app.internet import service as internet
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.money import MICRO
 from app.people.credentials import identify
@@ -85,7 +86,7 @@ def _occurrences(schedule: Schedule, begin: datetime) -> Iterator[Occurrence]:
 
 
 def _give(user: User, units: int, now: datetime) -> None:
-    account = ledger.get_account(reading(), user_id=user.id)
+    account = accounts.get_account(reading(), user_id=user.id)
     writing(
         lambda session: ledger.post(
             session,
@@ -160,7 +161,7 @@ def _print(settings: Settings, event: Event, user: User, number: int) -> None:
 
 
 def _browse(settings: Settings, event: Event, user: User) -> None:
-    if ledger.get_account(reading(), user_id=user.id).balance <= 0:
+    if accounts.get_account(reading(), user_id=user.id).balance <= 0:
         return  # the proxy would have refused
     item = internet.UsageItem(user.username, user.id, event.amount, event.amount // 60_000, event.at)
     place = internet.place(reading(), source="proxy1").batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -21,6 +22,7 @@ from app.api import tokens
 from app.db import db, reading, writing
 from app.errors import NotSignedInError
 from app.folder import Plan, config_text, make_folder
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.money import MICRO
 from tests.servers.process import LOOPBACK, free_port
@@ -209,7 +211,7 @@ def test_verify_ends_with_0_when_the_books_agree_and_1_when_they_do_not(
     app = make_instance(database_url=database_url)
     folder = app.extensions["twinpurse.settings"].folder
     with app.app_context():
-        account = ledger.get_account(reading(), user_id=known()["alice"])
+        account = accounts.get_account(reading(), user_id=known()["alice"])
         writing(
             lambda session: ledger.post(
                 session,
@@ -222,21 +224,32 @@ def test_verify_ends_with_0_when_the_books_agree_and_1_when_they_do_not(
             )
         )
         reading().rollback()
-    good = twinpurse("verify", folder)
-    assert (good.code, good.out.splitlines()) == (
-        0,
-        ["4 accounts, 1 entries, 0 open holds", "  source adjustment: \N{MINUS SIGN}$5.00", "No difference."],
-    )
+    good = twinpurse("verify", folder, "--progress")
+    lines = good.out.splitlines()
+    assert good.code == 0
+    assert lines[:2] == [
+        "4 accounts, 1 entry, 0 open holds; all balances together $5.00",
+        "  source adjustment: \N{MINUS SIGN}$5.00",
+    ]
+    assert lines[2].startswith("History: nothing kept before; kept up to entry 1, seal ")
+    assert lines[3:] == ["No difference."]
+    assert "places and balances" in good.err
     with app.app_context():
         damage = text("UPDATE accounts SET balance = balance + 1 WHERE id = :id").bindparams(id=account.id)
         writing(lambda session: session.execute(damage))
     bad = twinpurse("verify", folder)
-    assert bad.code == 1
-    assert f"account {account.id}: balance against its entries: expected 5000000, found 5000001" in bad.out
-    assert bad.out.splitlines()[-1] == "2 differences."
+    assert (bad.code, bad.err) == (1, "")
+    named = f"DIFFERENCE account {account.id}, entry 1: balance of the account (by its last entry): "
+    assert named + "expected $5.00, found $5.000001" in bad.out.splitlines()
+    assert bad.out.splitlines()[-1] == "1 difference."
+    for_machines = twinpurse("verify", folder, "--json")
+    read = json.loads(for_machines.out)
+    assert (for_machines.code, read["difference_count"], read["sources"]) == (1, 1, {"adjustment": -5 * MICRO})
+    assert (read["differences"][0]["account_id"], read["differences"][0]["found"]) == (account.id, 5 * MICRO + 1)
+    assert read["history"]["compared_until"] == 1
     with app.app_context(), db.engine.connect() as connection:
-        kept = connection.execute(text("SELECT differences FROM verifications ORDER BY id")).scalars().all()
-    assert [bool(differences) for differences in kept] == [False, True]
+        kept = connection.execute(text("SELECT difference_count FROM verifications ORDER BY id")).scalars().all()
+    assert kept == [0, 1, 1]
 
 
 def test_tokens_are_made_listed_and_revoked(twinpurse: Callable[..., Ended], folder: Path) -> None:

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from app import clock
 from app.api import tokens
 from app.db import reading, writing
+from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Account, Entry
 from app.ledger.verify import verify
@@ -64,7 +65,7 @@ class Instance:
     def credit(self, name: str, amount: int) -> None:
         """Put so many millionths into a purse."""
         with self.app.app_context():
-            account = ledger.get_account(reading(), user_id=self.users[name])
+            account = accounts.get_account(reading(), user_id=self.users[name])
             writing(
                 lambda session: ledger.post(
                     session,
@@ -81,7 +82,7 @@ class Instance:
     def figures(self, name: str) -> tuple[int, int]:
         """Return (balance, reserved) of a user's purse."""
         with self.app.app_context():
-            account = ledger.get_account(reading(), user_id=self.users[name])
+            account = accounts.get_account(reading(), user_id=self.users[name])
             return account.balance, account.reserved
 
     def entries(self, name: str, source: str) -> list[Entry]:
