@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
@@ -16,15 +14,9 @@ from app.db import reading
 from app.ledger import statement
 from app.ledger.statement import Line, Selection
 from app.settings import Settings
-
-BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
-"""At the beginning of the file it tells spreadsheets that the text is UTF-8."""
+from app.web.sheets import BOM, as_csv, guarded
 
 HEAD: Final = ("booked", "happened", "what", "details", "source", "quantity", "amount", "balance", "entry", "reverses")
-UNSAFE: Final = frozenset("=+-@\t\r\n＝＋－＠")
-"""What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection), its full-width twins included."""
-
-
 CHUNK: Final = 1000
 
 
@@ -48,12 +40,12 @@ def respond(*, account_id: int, selection: Selection, name: str, settings: Setti
 
 def head() -> str:
     """Return the beginning of the file: its mark and the names of its columns."""
-    return BOM + _text([HEAD])
+    return BOM + as_csv([HEAD])
 
 
 def rows(lines: Iterable[Line], *, zone: ZoneInfo, decimals: int) -> str:
     """Return a row for each line; amounts in the unit, exact, at least `decimals` figures after the point."""
-    return _text(
+    return as_csv(
         (
             line.booked_at.astimezone(zone).isoformat(timespec="seconds"),
             line.at.astimezone(zone).isoformat(timespec="seconds"),
@@ -68,14 +60,3 @@ def rows(lines: Iterable[Line], *, zone: ZoneInfo, decimals: int) -> str:
         )
         for line in lines
     )
-
-
-def guarded(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: a quote before what looks like the beginning of one."""
-    return f"'{text}" if text[:1] in UNSAFE else text
-
-
-def _text(table: Iterable[Iterable[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(table)
-    return buffer.getvalue()

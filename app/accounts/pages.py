@@ -15,7 +15,7 @@ from app import clock
 from app.accounts import download, past, rules, service
 from app.accounts.forms import AdjustForm, LimitForm, NameForm, ReverseForm
 from app.api.access import admin
-from app.db import reading, writing
+from app.db import reading, writing, writing_at_once
 from app.errors import InsufficientBalanceError, KeyReusedError, NotFoundError, WrongStateError
 from app.ledger import accounts, statement
 from app.ledger.models import Account
@@ -78,7 +78,7 @@ def adjust(**place: int) -> Response | tuple[str, int]:
     if not form.validate():
         return render(holder, Forms(adjust=form)), 422
     try:
-        entry = writing(
+        entry = writing_at_once(
             lambda session: service.adjust(
                 session,
                 account_id=holder.account.id,

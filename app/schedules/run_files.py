@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from app import money
-from app.accounts.download import BOM, guarded
 from app.schedules import forecast, reports
 from app.schedules.models import Run
 from app.schedules.reach import Credit
+from app.web.sheets import BOM, as_csv, guarded
 
 PART = 5_000
 """People that are in memory at a time."""
@@ -26,24 +24,24 @@ CREDITED_HEAD = ("username", "name", "credit", "balance after", "booked", "entry
 def forecast_parts(session: Session, *, credit: Credit, last: Run | None, decimals: int) -> Iterator[str]:
     """Yield the list of what a run would do now; beside the run `last` it tells who is new, gone or the same."""
     head = FORECAST_HEAD if last is None else (*FORECAST_HEAD, "beside the last run")
-    yield BOM + _text([head])
+    yield BOM + as_csv([head])
     after = 0
     while lines := forecast.lines(session, credit=credit, last=last, after=after, limit=PART):
-        yield _text(_forecast_row(line, decimals) for line in lines)
+        yield as_csv(_forecast_row(line, decimals) for line in lines)
         after = lines[-1].user_id
     key, begun = "", False
     while last is not None and (key or not begun):
         lines, key = forecast.lines_gone(session, credit=credit, last=last, after=key, limit=PART)
         begun = True
-        yield _text(_forecast_row(line, decimals) for line in lines)
+        yield as_csv(_forecast_row(line, decimals) for line in lines)
 
 
 def credited_parts(session: Session, *, run: Run, zone: ZoneInfo, decimals: int) -> Iterator[str]:
     """Yield the list of the people whom a run credited."""
-    yield BOM + _text([CREDITED_HEAD])
+    yield BOM + as_csv([CREDITED_HEAD])
     after = ""
     while found := reports.list_credited_by_key(session, run=run, after=after, limit=PART):
-        yield _text(_credited_row(one, zone, decimals) for one in found)
+        yield as_csv(_credited_row(one, zone, decimals) for one in found)
         after = found[-1].key
 
 
@@ -72,9 +70,3 @@ def _credited_row(one: reports.Credited, zone: ZoneInfo, decimals: int) -> list[
 
 def _moment(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).isoformat(timespec="seconds")
-
-
-def _text(table: Iterable[Iterable[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(table)
-    return buffer.getvalue()

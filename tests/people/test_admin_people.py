@@ -13,9 +13,8 @@ from werkzeug.test import TestResponse
 
 from app import clock
 from app.db import reading, writing
-from app.ledger import accounts
+from app.ledger import accounts, statement
 from app.ledger import service as ledger
-from app.ledger import statement
 from app.ledger.models import Entry
 from app.ledger.verify import verify
 from app.money import MICRO
