@@ -112,7 +112,7 @@ def _book_known(
     # so that two batches cannot wait for each other in a circle.
     mine = one_of(session, Account.user_id, user_ids)
     locked = session.execute(select(Account.user_id, Account.id).where(mine).order_by(Account.id).with_for_update())
-    account_ids = dict(locked.tuples().all())
+    account_ids = {row.user_id: row.id for row in locked}
     carries = {
         carry.user_id: carry
         for carry in session.scalars(select(UsageCarry).where(one_of(session, UsageCarry.user_id, user_ids)))

@@ -20,8 +20,8 @@ from app import clock
 from app.db import db, reading, writing
 from app.factory import create_app
 from app.folder import Plan, make_folder
+from app.ledger.accounts import get_account
 from app.ledger.models import Entry
-from app.ledger.service import get_account
 from app.people.credentials import identify
 from app.schedules import service as schedules
 from app.schedules.terms import Terms
