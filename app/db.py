@@ -244,6 +244,8 @@ def _with_retries(make_session: Callable[[], Session], work: Callable[[Session],
             session.commit()
         except (DBAPIError, psycopg.Error) as exc:
             session.rollback()
+            if _takes_no_writes(exc):
+                raise UnavailableError("The database takes no writes at present; nothing was changed.") from exc
             if not _may_succeed_again(exc):
                 raise
             if not patient or attempt == ATTEMPTS_MAX or time.monotonic() - started > GIVE_UP_AFTER_S:
@@ -263,6 +265,18 @@ def _with_retries(make_session: Callable[[], Session], work: Callable[[Session],
 def _writers() -> dict[str, Engine]:
     writers: dict[str, Engine] = current_app.extensions["twinpurse.writers"]
     return writers
+
+
+def _takes_no_writes(exc: DBAPIError | psycopg.Error) -> bool:
+    """Whether the database is read-only or full: trying again at once helps nobody, and it passes without a restart.
+
+    PostgreSQL manual, appendix A: 25006 read-only (a standby), 53100 disk full, class 58 system error.
+    """
+    cause = exc.orig if isinstance(exc, DBAPIError) else exc
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(("25006", "53100", "58"))
+    return any(words in str(cause) for words in ("is full", "readonly database", "disk I/O error"))
 
 
 def _may_succeed_again(exc: DBAPIError | psycopg.Error) -> bool:

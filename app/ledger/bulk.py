@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, case, cast, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, String, case, cast, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, aliased
 
@@ -139,6 +139,12 @@ def credit_of(*, amount: int, top_up: str, cap: int | None) -> ColumnElement[int
     return literal(amount, Account.balance.type)
 
 
+def _overrun(delta: ColumnElement[int], available: ColumnElement[int], floor: Any) -> ColumnElement[int]:
+    """Return, as SQL, the part of what is taken away that lies below the floor: the twin of `rules.overrun`."""
+    below = floor - available
+    return case((or_(delta >= 0, floor.is_(None), below <= 0), 0), (below > -delta, -delta), else_=below)
+
+
 def _fixed(session: Session, now: datetime, at: datetime, title: str) -> tuple[ColumnElement[Any], ...]:
     """Make the note of all entries, and return the last columns of MOVED, which all have alike."""
     note_id = session.scalars(insert(NOTES).values(title=title, detail="").returning(Note.id)).one()
@@ -153,7 +159,7 @@ def _move_in_one_statement(session: Session, chosen: Any, fixed: tuple[ColumnEle
         update(Account)
         .where(Account.id == locked.c.account_id)
         .values(balance=Account.balance + locked.c.delta, sequence=Account.sequence + 1)
-        .returning(Account.id, Account.sequence, Account.balance, *locked.c)
+        .returning(Account.id, Account.sequence, Account.balance, Account.reserved, Account.floor, *locked.c)
         .cte("moved")
     )
     c = moved.c
@@ -164,7 +170,7 @@ def _move_in_one_statement(session: Session, chosen: Any, fixed: tuple[ColumnEle
         c.balance,
         c.source,
         c.kind,
-        literal(0),
+        _overrun(c.delta, c.balance - c.reserved, c.floor),
         c.quantity,
         c.key,
         c.reverses_id,
@@ -188,7 +194,9 @@ def _move_in_steps(
     entry, they are moved by the same arithmetic, which spares looking each entry up again.
     """
     c = chosen.selected_columns
-    amounts = (c.account_id, Account.sequence + 1, c.delta, Account.balance + c.delta, c.source, c.kind, literal(0))
+    balance = Account.balance + c.delta
+    overrun = _overrun(c.delta, balance - Account.reserved, Account.floor)
+    amounts = (c.account_id, Account.sequence + 1, c.delta, balance, c.source, c.kind, overrun)
     rows = chosen.with_only_columns(*amounts, c.quantity, c.key, c.reverses_id, *fixed)
     write = sqlite_insert(ENTRIES).from_select(MOVED, rows).on_conflict_do_nothing(index_elements=["key"])
     before = session.scalar(select(func.coalesce(func.max(Entry.id), 0)))

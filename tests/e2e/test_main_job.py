@@ -83,6 +83,7 @@ def walk_through(site: Site, printing: Instance, internet: Instance) -> None:
         assert "No difference." in instance.run("verify", str(instance.folder))
 
 
+@pytest.mark.long
 def test_one_purse_that_pays_for_both(servers: Servers) -> None:
     with Site(servers) as site:
         purse = site.add_instance("print", "internet")
@@ -104,6 +105,7 @@ def test_one_purse_that_pays_for_both(servers: Servers) -> None:
         assert "No difference." in purse.run("verify", str(purse.folder))
 
 
+@pytest.mark.long
 def test_monitor_mode_refuses_nothing_and_books_all(servers: Servers) -> None:
     with Site(servers) as site:
         printing, internet = (site.add_instance(kind, mode="monitor") for kind in ("print", "internet"))

@@ -18,7 +18,7 @@ from tests.servers.postgres import Postgres
 from tests.servers.process import LOOPBACK, free_port, wait_port
 from tests.servers.redis_server import RedisServer
 
-PEOPLE = 12_000
+PEOPLE = 6_000
 CHUNK = 250
 SEED = int(os.environ.get("TWINPURSE_SEED") or time.time_ns() % 1_000_000)
 """Decides at which moments a worker is killed; every failure prints it."""

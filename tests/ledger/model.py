@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-RUNS_MARK = False
+RUNS_MARK = True
 """Whether what a run takes away below the floor is marked as overrun."""
 
 

@@ -26,24 +26,21 @@ class Edit:
     new: str
 
 
-STEPS_GUARD = """\
-            or_(Account.floor.is_(None), Account.balance - Account.reserved + booking.amount >= Account.floor),
-"""
 HOLD_GUARD = """\
             or_(Account.floor.is_(None), Account.balance - Account.reserved - amount >= Account.floor),
 """
-STEPS_KEY = "if session.scalar(select(Entry.id).where(Entry.key == booking.key)) is not None:"
+STEPS_KEY = 'if run_statement(session, KNOWN, {"key": booking.key}) is not None:'
 ONE_REVERSAL = "~select(earlier.id).where(earlier.reverses_id == first.id).correlate(first).exists(),"
 BOOKING, SERVICE, BATCH, BULK = "app.ledger.booking", "app.ledger.service", "app.ledger.batch", "app.ledger.bulk"
 
 MUTANTS: dict[str, tuple[Edit, ...]] = {
     "the guard": (
         Edit(BOOKING, "ONE_STATEMENT", "(floor IS NULL OR balance - reserved + %(amount)s >= floor)", "true"),
-        Edit(BOOKING, "_book_in_steps", STEPS_GUARD, ""),
+        Edit(BOOKING, "MOVE", "(floor IS NULL OR balance - reserved + :amount >= floor)", "true"),
     ),
     "what is held, in the guard": (
         Edit(BOOKING, "ONE_STATEMENT", "balance - reserved + %(amount)s", "balance + %(amount)s"),
-        Edit(BOOKING, "_book_in_steps", "Account.balance - Account.reserved + b", "Account.balance + b"),
+        Edit(BOOKING, "MOVE", "balance - reserved + :amount", "balance + :amount"),
     ),
     "the key check": (
         Edit(BOOKING, "ONE_STATEMENT", "AND NOT EXISTS (SELECT FROM entries WHERE key = %(key)s)", ""),
@@ -74,19 +71,19 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     ),
     "what is held, in the overrun": (
         Edit(BOOKING, "ONE_STATEMENT", "balance - reserved AS available", "balance AS available"),
-        Edit(BOOKING, "_book_in_steps", "available=balance - reserved", "available=balance"),
+        Edit(BOOKING, "MOVE", "balance - reserved AS available", "balance AS available"),
     ),
     "the sequence": (
         Edit(BOOKING, "ONE_STATEMENT", ", sequence = sequence + 1", ""),
-        Edit(BOOKING, "_book_in_steps", "Account.sequence + 1)", "Account.sequence)"),
+        Edit(BOOKING, "MOVE", ", sequence = sequence + 1", ""),
     ),
     "the balance": (
         Edit(BOOKING, "ONE_STATEMENT", "balance = balance + %(amount)s", "balance = balance"),
-        Edit(BOOKING, "_book_in_steps", "balance=Account.balance + booking.amount", "balance=Account.balance"),
+        Edit(BOOKING, "MOVE", "balance = balance + :amount", "balance = balance"),
     ),
     "the closed account": (
         Edit(BOOKING, "ONE_STATEMENT", "closed_at IS NULL AND", ""),
-        Edit(BOOKING, "_book_in_steps", "            Account.closed_at.is_(None),\n", ""),
+        Edit(BOOKING, "MOVE", "closed_at IS NULL AND", ""),
     ),
     "one reversal": (
         Edit(SERVICE, "reverse", "if session.scalar(select(Entry.id).where(Entry.reverses_id == entry_id))", "if None"),

@@ -110,9 +110,9 @@ def test_processes_move_money_about_and_none_is_lost_or_made(
     move_about(make_instance(database_url=database_url), 4, 12)
 
 
-def move_about(app: Flask, processes: int, count: int) -> None:
+def move_about(app: Flask, processes: int, count: int, *, units: int = 100) -> None:
     with app.app_context():
-        bank = Bank(app, 100, count=5)
+        bank = Bank(app, units, count=5)
         if not bank.is_sqlite:
             with db.engine.connect() as connection:  # who waits for whom in a circle shall be found out quickly
                 name = connection.scalar(select(func.current_database()))
@@ -159,4 +159,8 @@ def test_sixteen_processes_spend_a_thousand(make_instance: Callable[..., Flask],
     with app.app_context():
         bank = Bank(app, 1000)
         bank.check_spent(bank.spend(16, 80), 1000)
-        move_about(app, 8, 100)
+
+
+@pytest.mark.long
+def test_eight_processes_move_money_about_for_long(make_instance: Callable[..., Flask], database_url: str) -> None:
+    move_about(make_instance(database_url=database_url), 8, 100, units=5000)

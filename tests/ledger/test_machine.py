@@ -24,7 +24,7 @@ QUICK = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.generate, Phase.shrink),  # no explaining: before Python 3.12 that traces every line
 )
-LONG = settings(QUICK, derandomize=False, max_examples=250, stateful_step_count=25)
+LONG = settings(QUICK, derandomize=False, max_examples=120, stateful_step_count=25)
 
 
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
