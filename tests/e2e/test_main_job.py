@@ -32,6 +32,7 @@ def test_two_purses_on_sqlite(servers: Servers) -> None:
         walk_through(site, site.add_instance("print"), site.add_instance("internet"))
 
 
+@pytest.mark.long
 def test_two_purses_on_postgresql_with_redis_and_a_worker_process(servers: Servers, postgres: Postgres) -> None:
     with RedisServer() as redis, Site(servers, redis_url=redis.url) as site:
         printing = site.add_instance("print", database_url=postgres.fresh_database())

@@ -70,7 +70,7 @@ def kill_again_and_again(crowd: Crowd, command: list[str], *, kills: int) -> Non
 def test_the_instances_own_worker_is_killed_on_sqlite(make_crowd: Callable[..., Crowd]) -> None:
     crowd = make_crowd(people=PEOPLE)
     command = python(INSTANCE, str(crowd.folder))
-    kill_again_and_again(crowd, command, kills=2)
+    kill_again_and_again(crowd, command, kills=1)
     kill_when(crowd, command, dealt_with=crowd.progress()[1] + 1)
     assert crowd.tick(holder="next start") == []
     assert len(crowd.tick(holder="next start", after=LATER)) == 1
@@ -83,7 +83,7 @@ def test_a_worker_process_is_killed_with_postgresql_and_redis(
 ) -> None:
     crowd = on_servers(make_crowd, postgres, redis_server)
     crowd.tick()
-    kill_again_and_again(crowd, python(WORKER, "worker", str(crowd.folder)), kills=3)
+    kill_again_and_again(crowd, python(WORKER, "worker", str(crowd.folder)), kills=1)
     assert len(crowd.tick(after=LATER)) == 1
     subprocess.run([*MAIN, "worker", str(crowd.folder), "--burst"], cwd=ROOT, check=True, timeout=60)
     crowd.check_everybody_got_it_once()

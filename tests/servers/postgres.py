@@ -23,6 +23,7 @@ class Postgres:
     """initdb and postgres in a folder in /tmp; as root both run as the user postgres, since they refuse root."""
 
     def __init__(self, *, fast: bool = True) -> None:
+        self._fast = fast
         self.bin = newest_bin()
         self.folder = make_dir("twinpurse-postgres-", "postgres")
         self.port = free_port()
@@ -56,8 +57,8 @@ class Postgres:
         return self
 
     def stop(self) -> None:
-        """Stop the server (fast shutdown) and remove its folder."""
-        self.child.stop(signal.SIGINT)
+        """Stop the server and remove its folder; one whose data need not survive stops without writing them down."""
+        self.child.stop(signal.SIGQUIT if self._fast else signal.SIGINT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str) -> str:
