@@ -86,16 +86,17 @@ WITH moved AS (
     AND (NOT %(guarded)s
          OR (closed_at IS NULL AND (floor IS NULL OR balance - reserved + %(amount)s >= floor)))
     AND NOT EXISTS (SELECT FROM entries WHERE key = %(key)s)
-  RETURNING sequence, balance, balance - reserved AS available, floor
+  RETURNING sequence, balance, balance - reserved AS available, floor,
+            CASE WHEN %(noted)s THEN nextval('notes_id_seq') END AS note_id
 ), note AS (
-  INSERT INTO notes (title, detail) SELECT %(title)s, %(detail)s FROM moved WHERE %(noted)s RETURNING id
+  INSERT INTO notes (id, title, detail) SELECT note_id, %(title)s, %(detail)s FROM moved WHERE note_id IS NOT NULL
 )
 INSERT INTO entries (account_id, sequence, amount, balance_after, source, kind, overrun, quantity, key, fingerprint,
                      reverses_id, hold_id, note_id, event_at, created_at)
 SELECT %(account_id)s, sequence, %(amount)s, balance, %(source)s, %(kind)s,
        CASE WHEN floor IS NULL OR %(free)s THEN 0 ELSE greatest(0, least(-(%(amount)s)::bigint, floor - available)) END,
-       %(quantity)s, %(key)s, %(fingerprint)s, %(reverses_id)s, %(hold_id)s, note.id, %(at)s, %(now)s
-FROM moved LEFT JOIN note ON true
+       %(quantity)s, %(key)s, %(fingerprint)s, %(reverses_id)s, %(hold_id)s, note_id, %(at)s, %(now)s
+FROM moved
 RETURNING id, sequence, balance_after, overrun
 """
 """A row that waited for another transaction is looked at anew before it moves (PostgreSQL manual, 13.2.1), so that the
