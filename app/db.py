@@ -46,6 +46,7 @@ PRAGMAS = (
     "synchronous=FULL",
     f"busy_timeout={BUSY_TIMEOUT_S}000",
     "wal_autocheckpoint=10000",  # pages, 40 MB: ten times SQLite's own, since every tidying-up waits for the disk twice
+    "cache_size=-32000",  # KiB: a run's chunk is written once, not as it overflows
 )
 PATIENCE = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 15_000}
 """libpq's limits, in s, s and ms: a server that hangs must not keep our threads."""

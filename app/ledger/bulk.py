@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, case, cast, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, aliased
 
@@ -67,24 +68,24 @@ def credit_many(
     `top_up` as in `rules.credit`. All entries share one note. Nothing is written where nothing would move.
     """
     delta = credit_of(amount=amount, top_up=top_up, cap=cap)
-    key = literal(key_prefix, String) + cast(Account.user_id, String)
-    conditions = (*where, Account.user_id.is_not(None), delta != 0)
-    chosen = select(
-        Account.id.label("account_id"),
-        delta.label("delta"),
-        literal("allocation", String).label("source"),
-        case((delta < 0, "measured"), else_="guarded").label("kind"),
-        literal(None, Entry.quantity.type).label("quantity"),
-        key.label("key"),
-        literal(None, Entry.reverses_id.type).label("reverses_id"),
-    ).where(*conditions)
-    fixed = _fixed(session, now, at, title)
-    if not is_postgresql(session):
-        return _move_in_steps(session, chosen, fixed, (conditions, delta))
-    # The account moves before the entry is written: too late to find that the key is there. SQLite writes first.
-    known = aliased(Entry)
-    unknown = ~select(known.id).where(known.key == key).correlate(Account).exists()
-    return _move_in_one_statement(session, chosen.where(unknown), fixed)
+    takes = top_up == "reset"
+    mine = (*where, Account.user_id.is_not(None))
+    rows = select(
+        Account.id,
+        Account.sequence + 1,
+        delta,
+        Account.balance + delta,
+        literal("allocation", String),
+        case((delta < 0, "measured"), else_="guarded") if takes else literal("guarded", String),
+        _overrun(delta) if takes else literal(0),
+        literal(None, Entry.quantity.type),
+        literal(key_prefix, String) + cast(Account.user_id, String),
+        literal(None, Entry.reverses_id.type),
+        *_fixed(session, now, at, title),
+    ).where(*mine, delta != 0)
+    if is_postgresql(session):
+        return _move_in_one_statement(session, rows, mine)
+    return _move_in_steps(session, rows, ((*mine, delta != 0), delta))
 
 
 def reverse_many(
@@ -107,15 +108,19 @@ def reverse_many(
     last_key = session.scalar(select(func.max(keys.order_by(first.key).limit(limit).subquery().c.key)))
     if last_key is None:
         return Reversed(0, 0, None)
-    chosen = (
+    rows = (
         select(
-            Account.id.label("account_id"),
-            (-first.amount).label("delta"),
-            first.source.label("source"),
-            literal("measured", String).label("kind"),
-            (-first.quantity).label("quantity"),
-            (literal(reversal_prefix, String) + cast(first.id, String)).label("key"),
-            first.id.label("reverses_id"),
+            Account.id,
+            Account.sequence + 1,
+            -first.amount,
+            Account.balance - first.amount,
+            first.source,
+            literal("measured", String),
+            _overrun(-first.amount),
+            -first.quantity,
+            literal(reversal_prefix, String) + cast(first.id, String),
+            first.id,
+            *_fixed(session, now, now, title),
         )
         .join_from(first, Account, Account.id == first.account_id)
         .where(
@@ -124,8 +129,7 @@ def reverse_many(
             ~select(earlier.id).where(earlier.reverses_id == first.id).correlate(first).exists(),
         )
     )
-    move = _move_in_one_statement if is_postgresql(session) else _move_in_steps
-    moved = move(session, chosen, _fixed(session, now, now, title))
+    moved = _move_in_one_statement(session, rows) if is_postgresql(session) else _move_in_steps(session, rows)
     return Reversed(moved.count, moved.total, last_key)
 
 
@@ -139,10 +143,10 @@ def credit_of(*, amount: int, top_up: str, cap: int | None) -> ColumnElement[int
     return literal(amount, Account.balance.type)
 
 
-def _overrun(delta: ColumnElement[int], available: ColumnElement[int], floor: Any) -> ColumnElement[int]:
-    """Return, as SQL, the part of what is taken away that lies below the floor: the twin of `rules.overrun`."""
-    below = floor - available
-    return case((or_(delta >= 0, floor.is_(None), below <= 0), 0), (below > -delta, -delta), else_=below)
+def _overrun(delta: ColumnElement[int]) -> ColumnElement[int]:
+    """Return, as SQL over Account, the part of what is taken away that lies below the floor: as `rules.overrun`."""
+    below = Account.floor - (Account.balance + delta - Account.reserved)
+    return case((or_(delta >= 0, Account.floor.is_(None), below <= 0), 0), (below > -delta, -delta), else_=below)
 
 
 def _fixed(session: Session, now: datetime, at: datetime, title: str) -> tuple[ColumnElement[Any], ...]:
@@ -151,54 +155,41 @@ def _fixed(session: Session, now: datetime, at: datetime, title: str) -> tuple[C
     return literal(note_id), literal(at, UtcDateTime), literal(now, UtcDateTime)
 
 
-def _move_in_one_statement(session: Session, chosen: Any, fixed: tuple[ColumnElement[Any], ...]) -> Moved:
+def _write(insert: Any, rows: Any) -> Any:
+    """Return the statement that writes the entries but for those whose keys are there."""
+    return insert(ENTRIES).from_select(MOVED, rows).on_conflict_do_nothing(index_elements=["key"])
+
+
+def _move_in_one_statement(session: Session, rows: Any, mine: tuple[ColumnElement[bool], ...] = ()) -> Moved:
+    """Write the entries and move their accounts. `mine`: what is known of the accounts, so that few are looked at."""
     # Locked in one order, so that two runs over the same people cannot wait for each other in a circle; and what
     # another transaction has just moved is seen as it is then (PostgreSQL manual, 13.2.1).
-    locked = chosen.order_by(Account.id).with_for_update(of=Account).cte("chosen")
+    locked = rows.order_by(Account.id).with_for_update(of=Account)
+    columns = (Entry.account_id, Entry.sequence, Entry.balance_after, Entry.amount)
+    booked = _write(postgresql_insert, locked).returning(*columns).cte("booked")
     moved = (
         update(Account)
-        .where(Account.id == locked.c.account_id)
-        .values(balance=Account.balance + locked.c.delta, sequence=Account.sequence + 1)
-        .returning(Account.id, Account.sequence, Account.balance, Account.reserved, Account.floor, *locked.c)
+        .where(Account.id == booked.c.account_id, *mine)
+        .values(balance=booked.c.balance_after, sequence=booked.c.sequence)
+        .returning(Account.id)
         .cte("moved")
     )
-    c = moved.c
-    rows = select(
-        c.account_id,
-        c.sequence,
-        c.delta,
-        c.balance,
-        c.source,
-        c.kind,
-        _overrun(c.delta, c.balance - c.reserved, c.floor),
-        c.quantity,
-        c.key,
-        c.reverses_id,
-        *fixed,
-    )
-    booked = insert(ENTRIES).from_select(MOVED, rows).returning(Entry.amount).cte("booked")
     total = func.coalesce(func.sum(booked.c.amount), 0)
-    row = session.execute(select(func.count(), total).select_from(booked)).one()
+    row = session.execute(select(func.count(), total).select_from(booked).add_cte(moved)).one()
     return Moved(count=int(row[0]), total=int(row[1]))
 
 
 def _move_in_steps(
     session: Session,
-    chosen: Any,
-    fixed: tuple[ColumnElement[Any], ...],
+    rows: Any,
     alike: tuple[tuple[ColumnElement[bool], ...], ColumnElement[int]] | None = None,
 ) -> Moved:
     """Write the entries, then move the accounts; the writer is alone on SQLite.
 
-    `alike`: the conditions on accounts that `chosen` has, and its delta. When every account that fulfils them got an
+    `alike`: the conditions on accounts that `rows` has, and its delta. When every account that fulfils them got an
     entry, they are moved by the same arithmetic, which spares looking each entry up again.
     """
-    c = chosen.selected_columns
-    balance = Account.balance + c.delta
-    overrun = _overrun(c.delta, balance - Account.reserved, Account.floor)
-    amounts = (c.account_id, Account.sequence + 1, c.delta, balance, c.source, c.kind, overrun)
-    rows = chosen.with_only_columns(*amounts, c.quantity, c.key, c.reverses_id, *fixed)
-    write = sqlite_insert(ENTRIES).from_select(MOVED, rows).on_conflict_do_nothing(index_elements=["key"])
+    write = _write(sqlite_insert, rows)
     before = session.scalar(select(func.coalesce(func.max(Entry.id), 0)))
     if alike is not None:
         conditions, delta = alike

@@ -15,7 +15,7 @@ from app.ledger.models import Account
 from app.schedules import reach
 from app.schedules.models import Run, RunEvent, RunGroup, Schedule
 
-CHUNK = 20_000
+CHUNK = 50_000
 """People a transaction: large enough that one statement does much, small enough that a charge waits for it briefly."""
 
 STALE_AFTER = timedelta(seconds=15)

@@ -13,7 +13,7 @@ from app.schedules import reversals, runs
 PAUSES_S = {"sqlite": 0.1, "postgresql": 0.0}
 """Who waits to write in SQLite looks again only every 100 ms, and shall find a gap then."""
 
-TURN_S = 1.0
+TURN_S = 2.0
 """After so long a run makes a pause: a charge waits about that long for it at most."""
 
 log = logging.getLogger(__name__)

@@ -90,14 +90,11 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     ),
     "the guard of a batch": (Edit(BATCH, "_refusal", "if purse.floor is not None and", "if False and"),),
     "the key check of a batch": (Edit(BATCH, "_plan", "elif posting.key in asked:", "elif False:"),),
-    "the key check of a run": (
-        Edit(BULK, "credit_many", "chosen.where(unknown)", "chosen"),
-        Edit(BULK, "_move_in_steps", '.on_conflict_do_nothing(index_elements=["key"])', ""),
-    ),
+    "the key check of a run": (Edit(BULK, "_write", '.on_conflict_do_nothing(index_elements=["key"])', ""),),
     "the cap": (Edit(BULK, "credit_of", "(room < amount, room), ", ""),),
     "the one reversal of a run": (
         Edit(BULK, "reverse_many", ONE_REVERSAL, ""),
-        Edit(BULK, "_move_in_steps", '.on_conflict_do_nothing(index_elements=["key"])', ""),
+        Edit(BULK, "_write", '.on_conflict_do_nothing(index_elements=["key"])', ""),
     ),
     "BEGIN IMMEDIATE": (Edit("app.db", "init_app", 'sqlite_begin="IMMEDIATE"', 'sqlite_begin="DEFERRED"'),),
 }
