@@ -151,6 +151,14 @@ def known() -> Callable[..., dict[str, int]]:
     return make_known
 
 
+DOORS = {"accounts", "api", "people", "purse"}
+"""Rooms that speak to the database through the books and schedules, which are always tested on both."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest: several run at once, and the last to begin decides when all are done."""
+    """Leave PostgreSQL at the doors to the long tests; begin with the longest: the last decides the end."""
+    for item in items:
+        if "[postgresql" in item.nodeid and DOORS & set(item.path.parts):
+            item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: "e2e" not in item.path.parts)

@@ -80,7 +80,7 @@ def place_hold(purse: Purse, key: str) -> int:
 def test_a_run_is_killed_in_a_chunk_and_between_chunks(make_instance: Callable[..., Flask], database_url: str) -> None:
     crowd = Crowd(make_instance(database_url=database_url), 7)
     (run_id,) = crowd.tick()
-    move = ("INSERT INTO entries", "UPDATE accounts") if not database_url else ("WITH chosen",)
+    move = ("INSERT INTO entries", "UPDATE accounts") if not database_url else ("WITH booked",)
     in_the_second = [f"after 2 {words}" for words in move] if len(move) == 1 else [f"before 2 {move[1]}"]
     with crowd.app.app_context():
         for point, credited in ((f"before {move[-1]}", 0), ("after COMMIT", 2), (in_the_second[0], 4)):

@@ -17,7 +17,7 @@ from tests.ledger.machine import BooksMachine
 QUICK = settings(
     derandomize=True,
     database=None,
-    max_examples=45,
+    max_examples=30,
     stateful_step_count=12,
     deadline=None,
     print_blob=True,
