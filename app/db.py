@@ -110,14 +110,14 @@ class AtOnceSession(Session):
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.bind = engine
+        self.bind = self._engine = engine
         self._fairy: PoolProxiedConnection | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Make what a session consists of, once a part of it is asked for."""
         if "identity_map" in vars(self):
             raise AttributeError(name)
-        super().__init__(self.bind, expire_on_commit=False)
+        super().__init__(self._engine, expire_on_commit=False)
         return getattr(self, name)
 
     def flush(self, objects: Any = None) -> None:
@@ -126,9 +126,9 @@ class AtOnceSession(Session):
 
     def run(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any] | None:
         """Run the one statement and return its first row."""
-        if self._fairy is not None or not isinstance(self.bind, Engine):
+        if self._fairy is not None:
             raise RuntimeError("work that is done at once makes one statement")
-        self._fairy = self.bind.raw_connection()
+        self._fairy = self._engine.raw_connection()
         kept = self._fairy.info  # lives as long as the connection
         cursor = kept.get("cursor") or kept.setdefault("cursor", self._fairy.cursor())
         row: Sequence[Any] | None = cursor.execute(statement, values, prepare=True).fetchone()
@@ -145,7 +145,7 @@ class AtOnceSession(Session):
             driver: Any = self._fairy.driver_connection
             if driver is None or driver.closed:
                 self._fairy.invalidate()
-                self.bind.dispose()  # type: ignore[union-attr]
+                self._engine.dispose()
             else:
                 self._fairy.close()
             self._fairy = None

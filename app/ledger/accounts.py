@@ -118,7 +118,7 @@ def set_default_floor(session: Session, *, floor: int | None, now: datetime) -> 
         .values(floor=floor)
         .execution_options(synchronize_session=False)
     )
-    return int(moved.rowcount)  # type: ignore[attr-defined]
+    return int(moved.rowcount)  # type: ignore[attr-defined]  # SQLAlchemy types a session's result without it
 
 
 def _locked_default_floor(session: Session) -> int | None:

@@ -1,4 +1,4 @@
-"""One movement for many accounts, by set-based SQL: a statement on PostgreSQL, two on SQLite."""
+"""One movement for many accounts, by set-based SQL: a statement on PostgreSQL, a few on SQLite."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def credit_many(
     """Credit the users' accounts that fulfil `where` from the source "allocation", under `key_prefix` + user id.
 
     An account that has the key already is passed over, so a chunk may be run again. `amount`, `cap` in millionths;
-    `top_up` as in `rules.credit`. All entries share one note. Nothing is written where nothing would move.
+    `top_up` as in `rules.credit`. All entries share one note. No entry is written where nothing would move.
     """
     delta = credit_of(amount=amount, top_up=top_up, cap=cap)
     takes = top_up == "reset"
@@ -155,9 +155,9 @@ def _fixed(session: Session, now: datetime, at: datetime, title: str) -> tuple[C
     return literal(note_id), literal(at, UtcDateTime), literal(now, UtcDateTime)
 
 
-def _write(insert: Any, rows: Any) -> Any:
+def _write(dialect_insert: Any, rows: Any) -> Any:
     """Return the statement that writes the entries but for those whose keys are there."""
-    return insert(ENTRIES).from_select(MOVED, rows).on_conflict_do_nothing(index_elements=["key"])
+    return dialect_insert(ENTRIES).from_select(MOVED, rows).on_conflict_do_nothing(index_elements=["key"])
 
 
 def _move_in_one_statement(session: Session, rows: Any, mine: tuple[ColumnElement[bool], ...] = ()) -> Moved:

@@ -79,7 +79,7 @@ def sign_out() -> None:
     flask.session.clear()
 
 
-@login_manager.user_loader  # type: ignore[untyped-decorator]
+@login_manager.user_loader  # type: ignore[untyped-decorator]  # Flask-Login carries no types
 def load_visitor(token: str) -> Visitor | None:
     """Return who holds `token`; None when the session has ended, is too old, or is another instance's."""
     if flask.session.get(INSTANCE_KEY) != flask.current_app.config["INSTANCE_ID"]:

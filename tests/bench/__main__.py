@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import batches, charges, credits, pages, statements, table
 from tests.servers.postgres import Postgres
 
 BENCH_FILE = Path(__file__).resolve().parents[2] / "bench.tsv"
+PARTS: dict[str, Callable[[Postgres], list[table.Row]]] = {
+    "charges": charges.rows,
+    "batches": batches.rows,
+    "credits": credits.rows,
+    "statements": statements.rows,
+    "pages": lambda _server: pages.rows(),
+}
 
 
 def main() -> int:
     """Measure everything; return 1 when a bar does not hold."""
     logging.disable(logging.INFO)
     print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-    chosen = sys.argv[1:] or ["charges", "batches", "credits", "statements", "pages"]
-    rooms = {"charges": charges, "batches": batches, "credits": credits, "statements": statements}
-    rows = []
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these, and no file: {', '.join(PARTS)}")
+    wanted = parser.parse_args().parts
+    if unknown := set(wanted) - set(PARTS):
+        parser.error(f"there is no such part: {', '.join(sorted(unknown))}")
+    rows: list[table.Row] = []
     with Postgres(fast=False) as server:
-        for name in chosen:
-            if name in rooms:
-                rows += rooms[name].rows(server)
-                print(table.show(rows), flush=True)
-    if "pages" in chosen:
-        rows += pages.rows()
-    table.write(rows, BENCH_FILE)
-    print(table.show(rows))
+        for name in wanted or PARTS:
+            found = PARTS[name](server)
+            print(table.show(found), flush=True)
+            rows += found
+    if not wanted:
+        table.write(rows, BENCH_FILE)
+        print(f"\n{table.show(rows)}")
     return 1 if any(row.cells[-1] == "no" for row in rows) else 0
 
 

@@ -12,9 +12,8 @@ from sqlalchemy import select, update
 
 from app import clock
 from app.db import reading, writing
-from app.ledger import service as ledger
 from app.ledger.models import Account
-from tests.bench.clients import clients
+from tests.bench.clients import charge_once, clients
 from tests.bench.place import instance, vacuum
 from tests.bench.table import Row, per_second, side_by_side
 from tests.jobs.conftest import add_people
@@ -64,20 +63,7 @@ def some_accounts(people: int) -> list[int]:
 
 
 def _charge(account_id: int) -> None:
-    key = f"print:bench:{next(_keys)}:1"
-    writing(
-        lambda session: ledger.post(
-            session,
-            account_id=account_id,
-            amount=-50_000,
-            source="print",
-            key=key,
-            now=clock.now(),
-            title="Essay.pdf",
-            detail="1 page, Library 1",
-            quantity=1,
-        )
-    )
+    charge_once(writing, account_id, f"print:bench:{next(_keys)}:1")
 
 
 def _bare_sqlite(path: Path, ids: list[int]) -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import writing_at_once
@@ -53,6 +56,23 @@ def clients(count: int, folder: Path, account_ids: Sequence[int]) -> Iterator[Cl
             process.join(30)
 
 
+def charge_once(write: Callable[[Callable[[Session], Any]], Any], account_id: int, key: str) -> None:
+    """Charge what a page costs."""
+    write(
+        lambda session: ledger.post(
+            session,
+            account_id=account_id,
+            amount=-50_000,
+            source="print",
+            key=key,
+            now=clock.now(),
+            title="Essay.pdf",
+            detail="1 page, Library 1",
+            quantity=1,
+        )
+    )
+
+
 def _client(pipe: Connection, folder: Path, account_ids: Sequence[int], number: int) -> None:
     app = create_app(Settings.load(folder), directory=MemoryDirectory([]))
     chance = random.Random(number)  # noqa: S311 - chance that need not be secret
@@ -61,20 +81,7 @@ def _client(pipe: Connection, folder: Path, account_ids: Sequence[int], number: 
     def charge() -> None:
         nonlocal done
         done += 1
-        key, account_id = f"print:bench:{name}:{done}", chance.choice(account_ids)
-        writing_at_once(
-            lambda session: ledger.post(
-                session,
-                account_id=account_id,
-                amount=-50_000,
-                source="print",
-                key=key,
-                now=clock.now(),
-                title="Essay.pdf",
-                detail="1 page, Library 1",
-                quantity=1,
-            )
-        )
+        charge_once(writing_at_once, chance.choice(account_ids), f"print:bench:{name}:{done}")
 
     with app.app_context():
         charge()
