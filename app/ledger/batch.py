@@ -67,27 +67,11 @@ class _Purse:
 
 @dataclass(slots=True)
 class _Plan:
-    """What a round writes: rows of `COLUMNS` with the words of each, and their places; and what else is known."""
+    """What a round writes: rows of entries by column, each with its words, and their places; and what else is known."""
 
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    words: list[tuple[str, str]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-
-
-COLUMNS = (
-    "key",
-    "account_id",
-    "sequence",
-    "amount",
-    "balance_after",
-    "source",
-    "kind",
-    "overrun",
-    "quantity",
-    "fingerprint",
-    "event_at",
-)
 
 
 def post_many(session: Session, *, postings: Sequence[Posting], now: datetime, enforce: bool = True) -> list[Outcome]:
@@ -125,12 +109,17 @@ def _post_chunk(session: Session, postings: Sequence[Posting], now: datetime, en
 
 
 def _lock(session: Session, account_ids: set[int]) -> dict[int, _Purse]:
-    """Return the accounts' figures, locked in one order: two batches cannot wait for each other in a circle."""
-    columns = (Account.id, Account.balance, Account.reserved, Account.floor, Account.sequence, Account.closed_at)
-    query = (
-        select(*columns).where(one_of(session, Account.id, sorted(account_ids))).order_by(Account.id).with_for_update()
-    )
-    return {row[0]: _Purse(*row[1:5], row[5] is not None) for row in session.execute(query.with_for_update())}
+    """Return the accounts' figures, locked in one order: two batches cannot wait for each other in a circle.
+
+    No key of an account changes, so entries that others write may go on pointing at it (PostgreSQL manual, 13.3.2).
+    """
+    c = ACCOUNTS.c
+    query = select(c.id, c.balance, c.reserved, c.floor, c.sequence, c.closed_at)
+    query = query.where(one_of(session, c.id, sorted(account_ids))).order_by(c.id).with_for_update(key_share=True)
+    return {
+        name: _Purse(balance, reserved, floor, sequence, closed_at is not None)
+        for name, balance, reserved, floor, sequence, closed_at in session.execute(query)
+    }
 
 
 def _plan(
@@ -159,7 +148,6 @@ def _plan(
             asked[posting.key] = fingerprint
             plan.places.append(place)
             plan.rows.append(_move(posting, purse, fingerprint))
-            plan.words.append((posting.title, posting.detail))
     return plan
 
 
@@ -173,27 +161,29 @@ def _refusal(posting: Posting, purse: _Purse, enforce: bool) -> str:
     return ""
 
 
-def _move(posting: Posting, purse: _Purse, fingerprint: int) -> tuple[Any, ...]:
-    """Move the purse and return the row of COLUMNS."""
+def _move(posting: Posting, purse: _Purse, fingerprint: int) -> dict[str, Any]:
+    """Move the purse and return the entry's row, with its words."""
     amount, overrun = posting.amount, 0
     purse.balance += amount
     purse.sequence += 1
     purse.moved = True
     if posting.measured:
         overrun = rules.overrun(available=purse.balance - purse.reserved, amount=amount, floor=purse.floor)
-    return (
-        posting.key,
-        posting.account_id,
-        purse.sequence,
-        amount,
-        purse.balance,
-        posting.source,
-        "measured" if posting.measured else "guarded",
-        overrun,
-        posting.quantity,
-        fingerprint,
-        posting.at,
-    )
+    return {
+        "key": posting.key,
+        "account_id": posting.account_id,
+        "sequence": purse.sequence,
+        "amount": amount,
+        "balance_after": purse.balance,
+        "source": posting.source,
+        "kind": "measured" if posting.measured else "guarded",
+        "overrun": overrun,
+        "quantity": posting.quantity,
+        "fingerprint": fingerprint,
+        "event_at": posting.at,
+        "title": posting.title,
+        "detail": posting.detail,
+    }
 
 
 ONE_STATEMENT = """
@@ -220,26 +210,25 @@ RETURNING key, id
 
 
 def _write_in_one_statement(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:
-    names = (*COLUMNS, "title", "detail")
-    rows = [dict(zip(names, (*row, *words), strict=True)) for row, words in zip(plan.rows, plan.words, strict=True)]
     purses = [{"id": name, "balance": purse.balance, "sequence": purse.sequence} for name, purse in moved.items()]
-    values = {"rows": json.dumps(rows, default=datetime.isoformat), "moved": json.dumps(purses), "now": now}
+    values = {"rows": json.dumps(plan.rows, default=datetime.isoformat), "moved": json.dumps(purses), "now": now}
     return {row[0]: row[1] for row in session.connection().exec_driver_sql(ONE_STATEMENT, values)}
 
 
 def _write_in_steps(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:
     """Write the rows with ids of our own choice: SQLite's writer is alone."""
     next_note, next_entry = (int(session.scalar(select(func.max(table.c.id))) or 0) + 1 for table in (NOTES, ENTRIES))
-    rows, notes = [], []
-    for place, (row, words) in enumerate(zip(plan.rows, plan.words, strict=True)):
-        note_id = next_note + place if any(words) else None
+    notes = []
+    for place, row in enumerate(plan.rows):
+        words = {"title": row.pop("title"), "detail": row.pop("detail")}
+        note_id = next_note + place if any(words.values()) else None
         if note_id is not None:
-            notes.append({"id": note_id, "title": words[0], "detail": words[1]})
-        ours = {"id": next_entry + place, "note_id": note_id, "event_at": row[-1] or now, "created_at": now}
-        rows.append(dict(zip(COLUMNS, row, strict=True)) | ours)
+            notes.append({"id": note_id, **words})
+        at = row["event_at"] or now
+        row.update(id=next_entry + place, note_id=note_id, event_at=at, created_at=now)
     if notes:
         session.execute(insert(NOTES), notes)
-    session.execute(insert(ENTRIES), rows)
+    session.execute(insert(ENTRIES), plan.rows)
     move = (
         update(ACCOUNTS)
         .where(Account.id == bindparam("account"))
@@ -248,4 +237,4 @@ def _write_in_steps(session: Session, plan: _Plan, moved: dict[int, _Purse], now
     session.connection().execute(
         move, [{"account": name, "to": purse.balance, "place": purse.sequence} for name, purse in moved.items()]
     )
-    return {row["key"]: row["id"] for row in rows}
+    return {row["key"]: row["id"] for row in plan.rows}

@@ -164,7 +164,7 @@ def _move_in_one_statement(session: Session, rows: Any, mine: tuple[ColumnElemen
     """Write the entries and move their accounts. `mine`: what is known of the accounts, so that few are looked at."""
     # Locked in one order, so that two runs over the same people cannot wait for each other in a circle; and what
     # another transaction has just moved is seen as it is then (PostgreSQL manual, 13.2.1).
-    locked = rows.order_by(Account.id).with_for_update(of=Account)
+    locked = rows.order_by(Account.id).with_for_update(of=Account, key_share=True)
     columns = (Entry.account_id, Entry.sequence, Entry.balance_after, Entry.amount)
     booked = _write(postgresql_insert, locked).returning(*columns).cte("booked")
     moved = (

@@ -55,8 +55,10 @@ def fingerprint(*content: int | str | bool | datetime | None) -> int:
     Words for people are no content: they may be blanked later, and they move nothing. Instants count as such, whatever
     zone they are written in.
     """
-    text = repr([part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part for part in content])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+    parts: list[object] = [*content]
+    if datetime in map(type, content):
+        parts = [part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part for part in content]
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def prefix_end(prefix: str) -> str:
