@@ -118,7 +118,7 @@ def _lock(session: Session, account_ids: set[int]) -> dict[int, _Purse]:
     query = query.where(one_of(session, c.id, sorted(account_ids))).order_by(c.id).with_for_update(key_share=True)
     return {
         name: _Purse(balance, reserved, floor, sequence, closed_at is not None)
-        for name, balance, reserved, floor, sequence, closed_at in session.execute(query)
+        for name, balance, reserved, floor, sequence, closed_at in session.execute(query).all()
     }
 
 
@@ -195,9 +195,9 @@ WITH asked AS MATERIALIZED (
 ), note AS (
   INSERT INTO notes (id, title, detail) SELECT note_id, title, detail FROM asked WHERE note_id IS NOT NULL
 ), moved AS (
-  UPDATE accounts SET balance = m.balance, sequence = m.sequence
-  FROM json_to_recordset(%(moved)s) AS m (id bigint, balance bigint, sequence bigint)
-  WHERE accounts.id = m.id
+  UPDATE accounts SET balance = accounts.balance + m.amount, sequence = m.sequence
+  FROM (SELECT account_id, sum(amount) AS amount, max(sequence) AS sequence FROM asked GROUP BY account_id) AS m
+  WHERE accounts.id = m.account_id
 )
 INSERT INTO entries (account_id, sequence, amount, balance_after, source, kind, overrun, quantity, key, fingerprint,
                      event_at, created_at, note_id)
@@ -210,9 +210,8 @@ RETURNING key, id
 
 
 def _write_in_one_statement(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:
-    purses = [{"id": name, "balance": purse.balance, "sequence": purse.sequence} for name, purse in moved.items()]
-    values = {"rows": json.dumps(plan.rows, default=datetime.isoformat), "moved": json.dumps(purses), "now": now}
-    return {row[0]: row[1] for row in session.connection().exec_driver_sql(ONE_STATEMENT, values)}
+    values = {"rows": json.dumps(plan.rows, default=datetime.isoformat), "now": now}
+    return {row[0]: row[1] for row in session.connection().exec_driver_sql(ONE_STATEMENT, values).all()}
 
 
 def _write_in_steps(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:

@@ -18,7 +18,7 @@ from tests.bench.table import Row, side_by_side
 from tests.servers.postgres import Postgres
 
 SIZE = 1_000
-SECONDS = 4.0
+WARM_UP, BATCHES = 10, 200
 PEOPLE = 100_000
 _numbers = itertools.count(1)
 
@@ -51,12 +51,11 @@ def rows(server: Postgres) -> list[Row]:
     """Measure PostgreSQL."""
     with instance(database_url=server.fresh_database()):
         ids = some_accounts(PEOPLE)
-        _per_second(lambda: _ours(ids), 1.0)
-        _per_second(lambda: _bare(ids), 1.0)
+        for _ in range(WARM_UP):
+            _per_second(_ours, ids)
+            _per_second(_bare, ids)
         vacuum()
-        ours, reference = side_by_side(
-            lambda: _per_second(lambda: _ours(ids), SECONDS), lambda: _per_second(lambda: _bare(ids), SECONDS), runs=5
-        )
+        ours, reference = side_by_side(lambda: _per_second(_ours, ids), lambda: _per_second(_bare, ids), runs=BATCHES)
     name = f"charges in batches of {SIZE:,}, PostgreSQL (beside one INSERT .. ON CONFLICT and grouped UPDATE)"
     return [Row(name, "charges/s", ours, reference, bar=0.7)]
 
@@ -96,9 +95,7 @@ def _bare(ids: list[int]) -> None:
         connection.execute(text(BARE), values)
 
 
-def _per_second(batch: Callable[[], None], seconds: float) -> float:
-    count, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
-        batch()
-        count += SIZE
-    return count / elapsed
+def _per_second(batch: Callable[[list[int]], None], ids: list[int]) -> float:
+    start = time.perf_counter()
+    batch(ids)
+    return SIZE / (time.perf_counter() - start)
