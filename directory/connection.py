@@ -9,15 +9,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import ldap3
+from ldap3.operation.search import search_operation
+from ldap3.protocol.rfc2696 import paged_search_control
+from ldap3.utils.asn1 import decode_message_fast
 
+from directory.answers import Answers, RawEntry
 from directory.interface import DirectoryConfigError, DirectoryError, DirectoryUnavailableError
+from directory.reasons import POLICY_CONTROL, reason_in_control, reason_in_words
 from directory.settings import DirectorySettings, ServerAddress
+from directory.tls import VerifyingTls
 
 # Result codes: RFC 4511 appendix A.1.
 SUCCESS = 0
 SIZE_LIMIT_EXCEEDED = 4
+INVALID_CREDENTIALS = 49
+ADMIN_LIMIT_EXCEEDED = 11
+NO_SUCH_OBJECT = 32
 # "This name with this password: no." Besides invalidCredentials (49) servers say it as: the account is locked or
 # expired (19, 53), has no password (48), may not sign in (50), is not there (32), or has an impossible DN (34).
 REFUSED_CREDENTIALS = frozenset({19, 32, 34, 48, 49, 50, 53})
@@ -26,6 +36,8 @@ ENCRYPTION_DEMANDED = frozenset({8, 13})
 REFUSED_SEARCH = frozenset({32, 34, 48, 50, 53})
 
 _PAGE_SIZE = 500
+_LARGE_PAGE, _SMALL_PAGE = 1000, 10
+_ANSWER_LIMIT = 12  # times receive_timeout_s: an answer of many entries may take longer than a silence within it
 _PAGED_RESULTS = "1.2.840.113556.1.4.319"  # RFC 2696
 
 
@@ -47,46 +59,16 @@ class Entry:
         return sorted(found - {""})
 
 
-def make_tls_context(ca_file: str) -> ssl.SSLContext:
-    """Return a context that verifies the server's certificate and host name, TLS 1.2 or newer.
+@dataclass(frozen=True)
+class BindAnswer:
+    """What a server says to a name and a password: whether it accepts them, and why it wants nobody in nevertheless.
 
-    `ca_file` (PEM) holds the only trusted authorities; empty: those of the operating system. Raises
-    DirectoryConfigError when the file cannot be used.
-    """
-    try:
-        return ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        reason = getattr(error, "strerror", None) or "it holds no certificate"
-        raise DirectoryConfigError(f"ca_file {ca_file}: {reason}") from None
-
-
-class _VerifyingTls(ldap3.Tls):
-    """ldap3's TLS with the certificate and the host name checked by Python's ssl module itself.
-
-    ldap3 2.9.1 verifies nothing by default, and checks names with a function that left Python in 3.12; its own copy
-    of it does not know the IP addresses of a certificate.
+    `reason` is one of REFUSAL_REASONS, and only there together with proof that the password is right; with
+    "must_change" the bind may have been accepted, for changing the password and nothing else.
     """
 
-    def __init__(self, context: ssl.SSLContext, connection: LdapConnection) -> None:
-        super().__init__(validate=ssl.CERT_REQUIRED)
-        self._context = context
-        self._owner = connection
-        self.problem = ""
-
-    def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
-        """Shake hands within the time that is left; the name that must be in the certificate is the configured one."""
-        try:
-            connection.socket.settimeout(self._owner.time_for_answer())
-            connection.socket = self._context.wrap_socket(connection.socket, server_hostname=connection.server.host)
-        except ssl.SSLCertVerificationError as error:
-            self.problem = f"TLS: the server's certificate is not accepted: {error.verify_message}"
-            raise
-        except TimeoutError:
-            self.problem = "TLS: no answer in time"
-            raise
-        except (OSError, ValueError):
-            self.problem = "TLS: the handshake failed"
-            raise
+    accepted: bool
+    reason: str = ""
 
 
 class LdapConnection:
@@ -103,7 +85,8 @@ class LdapConnection:
         self._address = address
         self._settings = settings
         self._deadline = deadline
-        self._tls = None if context is None else _VerifyingTls(context, self)
+        self._page = _LARGE_PAGE
+        self._tls = None if context is None else VerifyingTls(context, self.time_for_answer)
         server = ldap3.Server(
             address.host,
             port=address.port,
@@ -143,8 +126,8 @@ class LdapConnection:
     ) -> None:
         self._close()
 
-    def bind(self, dn: str, password: str) -> int:
-        """Sign in with a simple bind; return the result code, success or one of REFUSED_CREDENTIALS.
+    def bind(self, dn: str, password: str) -> BindAnswer:
+        """Sign in with a simple bind; return what the server says, success or one of REFUSED_CREDENTIALS.
 
         Raises DirectoryConfigError when the server wants an encrypted connection, DirectoryUnavailableError for
         every other answer. Raises ValueError for an empty DN or password: both would be an anonymous bind.
@@ -157,23 +140,34 @@ class LdapConnection:
             # Bytes, because ldap3 would refuse characters that are younger than its tables.
             self._ldap.password = password.encode("utf-8")
             try:
-                self._ldap.bind(read_server_info=False)
+                asked = None if self._settings.is_active_directory else [(POLICY_CONTROL, False, None)]
+                self._ldap.bind(read_server_info=False, controls=asked)
             finally:
                 self._ldap.password = None
-            code = self._code()
+            code, reason = self._code(), self._reason_of_bind()
         if code in ENCRYPTION_DEMANDED:
             raise DirectoryConfigError(f"{self._address.url}: the server demands an encrypted connection")
         if code != SUCCESS and code not in REFUSED_CREDENTIALS:
             raise self._unavailable("signing in", f"the server answered {self._described()}")
-        return code
+        return BindAnswer(code == SUCCESS, reason)
+
+    def become_nobody(self) -> None:
+        """Be nobody again, for searches that need no account; also when the server refuses it (RFC 4513 section 4)."""
+        if self._ldap.user is None:
+            return
+        with self._step("signing out"):
+            self._ldap.authentication = ldap3.ANONYMOUS
+            self._ldap.user = None
+            self._ldap.bind(read_server_info=False)
 
     def search(
         self, base: str, search_filter: str, attributes: list[str], *, only_base: bool = False, size_limit: int = 0
     ) -> list[Entry]:
         """Return the entries that match; references to other servers are neither returned nor followed.
 
-        With a `size_limit` up to so many entries are returned, whether or not there are more; without one, all.
-        Raises DirectoryConfigError when the base is not there or may not be searched, else DirectoryUnavailableError.
+        With a `size_limit` up to so many entries are returned, whether or not there are more; without one, all. Raises
+        DirectoryConfigError when the base is not there or may not be searched, or when the server gives fewer than
+        there are and than were asked for; else DirectoryUnavailableError.
         """
         entries: list[Entry] = []
         cookie: bytes | None = None
@@ -197,14 +191,55 @@ class LdapConnection:
                     if item["type"] == "searchResEntry"
                 ]
                 cookie = self._next_page()
-            if code in REFUSED_SEARCH:
-                raise DirectoryConfigError(
-                    f"{self._address.url}: {base} is not there or may not be searched ({self._described()})"
-                )
-            if code != SUCCESS and not (size_limit and code == SIZE_LIMIT_EXCEEDED):
-                raise self._unavailable("searching", f"the server answered {self._described()}")
+            if size_limit and code == SIZE_LIMIT_EXCEEDED:
+                if len(entries) < size_limit:
+                    raise DirectoryConfigError(f"{self._address.url}: a search may give no more than {len(entries)}")
+            else:
+                self._require_success(base, code)
             if not cookie:
                 return entries
+
+    def pages(
+        self,
+        base: str,
+        search_filter: str,
+        attributes: list[str],
+        *,
+        only_base: bool = False,
+        missing_is_empty: bool = False,
+    ) -> Iterator[list[RawEntry]]:
+        """Yield all entries that match, as the server sent them, a page of it at a time (RFC 2696).
+
+        A page larger than the server allows is asked for again, smaller. The next page is asked for before one is
+        yielded: while these pages are not at their end, nothing else may be asked on this connection. With
+        `missing_is_empty` a base that is not there has no entries. Raises as `search` does; never ends early.
+        """
+        scope = ldap3.BASE if only_base else ldap3.SUBTREE
+        asked = attributes or [ldap3.NO_ATTRIBUTES]
+        with self._step("searching"):
+            request = search_operation(base, search_filter, scope, ldap3.DEREF_NEVER, asked, 0, 0, False, False, False)
+        reader: Answers | None = None
+        cookie: bytes | None = None
+        message_id = self._ask_page(request, None)
+        while True:
+            with self._step("reading"):
+                reader = reader or Answers(self._ldap.socket, limit_s=_ANSWER_LIMIT * self._settings.receive_timeout_s)
+                entries, last = reader.read(message_id)
+                self._ldap.result = self._ldap.strategy.decode_response_fast(decode_message_fast(last))
+                code = self._code()
+            if code == ADMIN_LIMIT_EXCEEDED and cookie is None and self._page > _SMALL_PAGE:
+                self._page = max(self._page // 2, _SMALL_PAGE)
+                message_id = self._ask_page(request, None)
+                continue
+            if code == NO_SUCH_OBJECT and missing_is_empty:
+                return
+            self._require_success(base, code)
+            cookie = self._next_page()
+            if cookie:
+                message_id = self._ask_page(request, cookie)
+            yield entries
+            if not cookie:
+                return
 
     def who_am_i(self) -> str | None:
         """Return who the server takes us for (RFC 4532), "" for nobody, None when the server does not tell."""
@@ -214,6 +249,15 @@ class LdapConnection:
                 return None
         return identity or ""
 
+    @property
+    def certificate_refusal(self) -> int:
+        """Why the server's certificate was refused, in OpenSSL's numbers (X509_V_ERR_...); 0 where it was not."""
+        return self._tls.refusal if self._tls is not None else 0
+
+    def certificate(self, *, whole: bool = False) -> Any:
+        """Return what ssl says of the server's certificate (SSLSocket.getpeercert), or the `whole` of it in DER."""
+        return self._ldap.socket.getpeercert(binary_form=whole)
+
     def time_for_answer(self) -> float:
         """Return the seconds that the next answer may take. Raises DirectoryUnavailableError when time is up."""
         left = self._deadline - time.monotonic()
@@ -221,10 +265,33 @@ class LdapConnection:
             raise self._unavailable("waiting", "no answer in time")
         return min(self._settings.receive_timeout_s, left)
 
+    def _ask_page(self, request: Any, cookie: bytes | None) -> int:
+        """Ask for the first page, or for the one after `cookie`; return the number of the message."""
+        with self._step("searching"):
+            control = paged_search_control(False, self._page, cookie)
+            return int(self._ldap.strategy.send("searchRequest", request, [control]))
+
+    def _require_success(self, base: str, code: int) -> None:
+        if code in REFUSED_SEARCH:
+            raise DirectoryConfigError(
+                f"{self._address.url}: {base} is not there or may not be searched ({self._described()})"
+            )
+        if code != SUCCESS:
+            raise self._unavailable("searching", f"the server answered {self._described()}")
+
     def _next_page(self) -> bytes | None:
         controls = self._ldap.result.get("controls") or {}
         page = controls.get(_PAGED_RESULTS)
         return page["value"]["cookie"] or None if page else None
+
+    def _reason_of_bind(self) -> str:
+        """Why the server refuses a right password, or what must be done first; "" where it says nothing of that."""
+        control = (self._ldap.result.get("controls") or {}).get(POLICY_CONTROL)
+        if control and isinstance(control["value"], bytes):
+            return reason_in_control(control["value"])
+        if self._settings.is_active_directory and self._code() == INVALID_CREDENTIALS:
+            return reason_in_words(self._ldap.result.get("message") or "")
+        return ""
 
     def _code(self) -> int:
         return int(self._ldap.result["result"])

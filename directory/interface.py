@@ -17,8 +17,9 @@ _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 class Person:
     """One person as the directory knows them.
 
-    `directory_id` never changes, even when the person is renamed; `username` is casefolded; `groups` are group names,
-    sorted.
+    `directory_id` never changes, even when the person is renamed; `username` is the account name, casefolded; `groups`
+    are the names of all groups that count, sorted: direct, nested and primary ones. `disabled`: the account exists and
+    may not be used now, because it was disabled or has expired.
     """
 
     directory_id: str
@@ -27,6 +28,7 @@ class Person:
     display_name: str
     email: str
     groups: tuple[str, ...]
+    disabled: bool = False
 
 
 class DirectoryError(Exception):
@@ -35,11 +37,29 @@ class DirectoryError(Exception):
     retryable: bool = False
 
 
-class BadCredentialsError(DirectoryError):
-    """Name and password do not belong together, for whatever reason: the reason is never told to who asked."""
+REFUSAL_REASONS = ("password_expired", "must_change", "disabled", "account_expired", "not_now", "not_here")
+"""Why the right password is refused: it is too old; it must be changed first; the account was disabled, or has
+expired; signing in is not allowed at this hour, or not from here."""
 
-    def __init__(self) -> None:
+
+class BadCredentialsError(DirectoryError):
+    """Nobody is signed in with this name and password.
+
+    `reason` is one of REFUSAL_REASONS, and only there when the server gave it together with proof that the password
+    was the right one: then it may be told to who typed it. Else it is "", and nothing more is known or may be told.
+    """
+
+    def __init__(self, reason: str = "") -> None:
         super().__init__("the name or the password is wrong")
+        self.reason = reason
+
+
+class DirectoryNearLockoutError(BadCredentialsError):
+    """The password was not tried: the directory has counted so many wrong ones that it may soon lock the account.
+
+    It forgets them by itself, or when the person signs in elsewhere with the right one. The same is said of an account
+    that it has locked. Whoever only knows BadCredentialsError treats it as any refusal.
+    """
 
 
 class DirectoryUnavailableError(DirectoryError):
@@ -56,14 +76,15 @@ class Directory(Protocol):
     """The three questions. Each answers within six seconds, also when every server hangs."""
 
     def authenticate(self, username: str, password: str) -> Person:
-        """Return the person whose name and password these are.
+        """Return the person whose name and password these are; never one who is disabled.
 
-        Raises BadCredentialsError, DirectoryUnavailableError or DirectoryConfigError.
+        Raises BadCredentialsError (with a reason where one may be told; DirectoryNearLockoutError is one of them),
+        DirectoryUnavailableError or DirectoryConfigError.
         """
         ...
 
     def find(self, username: str) -> Person | None:
-        """Return the person with this name, None when there is none.
+        """Return the person with this name, a disabled one too (`disabled` says so), None when there is none.
 
         Raises DirectoryUnavailableError or DirectoryConfigError: "not known" is never said for "not answered".
         """

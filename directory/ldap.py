@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from ldap3.utils.conv import escape_filter_chars
-
-from directory.connection import SUCCESS, Entry, LdapConnection, make_tls_context
+from directory import lockout
+from directory.accounts import account_name, composed, entries_named, name_key
+from directory.connection import Entry, LdapConnection
+from directory.groups import effective_groups, filled, group_attributes
 from directory.interface import (
     BadCredentialsError,
     DirectoryConfigError,
     DirectoryError,
+    DirectoryNearLockoutError,
     DirectoryUnavailableError,
     Person,
     is_plausible_username,
     require_plausible,
 )
 from directory.names import own_name, same_dn
+from directory.nobody import Nobody
 from directory.settings import DirectorySettings, ServerAddress
+from directory.states import state_attributes, why_unusable
+from directory.tls import make_tls_context
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +40,8 @@ REST_AFTER_FAILURE_S = 30.0
 """A server that failed is asked last for this long, so that one dead server does not slow down every sign-in."""
 
 _ANY_ENTRY = "(objectClass=*)"
-_PLACEHOLDER = re.compile(r"\{(username|dn)\}")
+_ENTRIES_MAX = 10
+"""More entries than one person's: those that have the name as an address, or almost have it."""
 # What Active Directory calls a person when asked who is signed in.
 _ACCOUNT_ATTRIBUTES = ("sAMAccountName", "userPrincipalName")
 
@@ -58,14 +63,14 @@ class LdapDirectory:
         self._bind_password = bind_password
         encrypted = settings.start_tls or any(address.tls for address in settings.addresses)
         self._context = make_tls_context(settings.ca_file) if encrypted else None
-        # An unknown name is tried as this entry, which nobody can know or create: the same steps as for a known one.
-        self._nobody_dn = f"cn=nobody-{secrets.token_hex(16)},{settings.base_dn}"
+        self._nobody = Nobody(settings.base_dn)
+        self._turns = lockout.Turns()
         self._resting_until: dict[ServerAddress, float] = {}
 
     def authenticate(self, username: str, password: str) -> Person:
         """Return the person whose name and password these are; see Directory.authenticate."""
         require_plausible(username, password)
-        return self._ask(lambda connection: self._sign_in(connection, username, password))
+        return self._ask(lambda connection: self.sign_in(connection, username, password))
 
     def find(self, username: str) -> Person | None:
         """Return the person with this name; see Directory.find.
@@ -120,7 +125,7 @@ class LdapDirectory:
         def run() -> None:
             try:
                 deadline = time.monotonic() + limit_s
-                with LdapConnection(address, self._settings, self._context, deadline=deadline) as connection:
+                with self.connection_to(address, deadline=deadline) as connection:
                     outcome.set_result(work(connection))
             except BaseException as error:
                 outcome.set_exception(error)
@@ -131,60 +136,80 @@ class LdapDirectory:
         except TimeoutError:
             raise DirectoryUnavailableError(f"{address.url}: no answer in time") from None
 
-    # -- the steps on one connection
+    # -- the steps on one connection, which directory.walk makes one by one
 
-    def _sign_in(self, connection: LdapConnection, username: str, password: str) -> Person:
-        self._sign_in_service(connection)
+    def connection_to(self, address: ServerAddress, *, deadline: float) -> LdapConnection:
+        """Return a connection to one server, not opened yet."""
+        return LdapConnection(address, self._settings, self._context, deadline=deadline)
+
+    def sign_in(self, connection: LdapConnection, username: str, password: str) -> Person:
+        """Find the one entry, sign in as it, confirm it. Groups are read afterwards, as the service account again."""
+        self.become_service(connection)
+        seen_at = time.monotonic()
         entry = self._single_entry(connection, username)
-        dn = self._nobody_dn if entry is None else entry.dn
-        account = username if entry is None else self._username_of(entry)
-        groups = self._groups(connection, dn, account)
-        code = connection.bind(dn, password)
-        if entry is None or code != SUCCESS:
+        if entry is None:
+            self._nobody.bind(connection, password)
             raise BadCredentialsError
+        with self._turns.turn(entry.dn, limit_s=connection.time_for_answer(), seen_at=seen_at) as changed:
+            if changed:
+                entry = self._single_entry(connection, username) or entry
+            if lockout.is_near(connection, entry, self._settings):
+                self._nobody.bind(connection, password)
+                raise DirectoryNearLockoutError
+            answer = self._nobody.timed_bind(connection, entry.dn, password)
+        if not answer.accepted or answer.reason:
+            raise BadCredentialsError(answer.reason)
         self._confirm_identity(connection, entry)
-        return self._person(entry, account, groups)
+        unusable = why_unusable(entry, self._settings, datetime.now(UTC))
+        if unusable:
+            raise BadCredentialsError(unusable)
+        self.become_service(connection)
+        return self._person(connection, entry)
 
     def _look_up(self, connection: LdapConnection, username: str) -> Person | None:
-        self._sign_in_service(connection)
-        entries = self._entries(connection, username)
+        self.become_service(connection)
+        entries = self.entries_of(connection, username)
         if len(entries) > 1:
-            raise DirectoryConfigError("more than one entry matches user_filter for the same name")
-        if not entries:
-            return None
-        account = self._username_of(entries[0])
-        return self._person(entries[0], account, self._groups(connection, entries[0].dn, account))
+            raise DirectoryConfigError("more than one entry has the same name")
+        return self._person(connection, entries[0]) if entries else None
 
-    def _sign_in_service(self, connection: LdapConnection) -> None:
-        if self._settings.bind_dn and connection.bind(self._settings.bind_dn, self._bind_password) != SUCCESS:
+    def become_service(self, connection: LdapConnection) -> None:
+        """Be the service account from here on. Raises DirectoryConfigError where it is refused."""
+        if not self._settings.bind_dn:
+            connection.become_nobody()
+        elif not connection.bind(self._settings.bind_dn, self._bind_password).accepted:
             raise DirectoryConfigError("the directory refuses the service account (bind_dn and its password)")
 
     def _single_entry(self, connection: LdapConnection, username: str) -> Entry | None:
-        """The one entry with a DN that matches; None for none and for several: nobody is signed in by a guess."""
-        entries = self._entries(connection, username)
+        """The one entry with a DN that has the name; None for none and for several: nobody is signed in by a guess."""
+        entries = self.entries_of(connection, username)
         if len(entries) > 1:
-            log.warning("more than one entry matches user_filter for the same name: sign-in refused")
+            log.warning("more than one entry has the same name: sign-in refused")
             return None
-        return entries[0] if entries and entries[0].dn else None
+        if not entries or not entries[0].dn:
+            return None
+        self._username_of(entries[0])
+        return entries[0]
 
-    def _entries(self, connection: LdapConnection, username: str) -> list[Entry]:
-        """Up to two entries: enough to know whether there is exactly one."""
+    def entries_of(self, connection: LdapConnection, username: str) -> list[Entry]:
+        """The entries that have this name: one, none, or several."""
         settings = self._settings
+        names = dict.fromkeys((composed(username), account_name(username, settings.domains)))
+        either = "".join(filled(settings.user_filter, username=name, dn="") for name in names)
         attributes = [
-            settings.username_attribute,
-            settings.name_attribute,
-            settings.email_attribute,
-            settings.id_attribute,
+            *(settings.username_attribute, settings.name_attribute, settings.email_attribute, settings.id_attribute),
+            *(attribute for attribute, _ in settings.name_comparisons),
+            *state_attributes(settings),
+            *lockout.count_attributes(settings),
+            *group_attributes(settings),
         ]
-        search_filter = _filled(settings.user_filter, username=username, dn="")
-        return connection.search(settings.base_dn, search_filter, attributes, size_limit=2)
-
-    def _groups(self, connection: LdapConnection, dn: str, username: str) -> tuple[str, ...]:
-        settings = self._settings
-        search_filter = _filled(settings.group_filter, username=username, dn=dn)
-        entries = connection.search(settings.groups_below, search_filter, [settings.group_name_attribute])
-        names = (own_name(entry.dn, entry.texts(settings.group_name_attribute)) for entry in entries)
-        return tuple(sorted({name for name in names if name}))
+        found = connection.search(
+            settings.base_dn,
+            f"(|{either})" if len(names) > 1 else either,
+            list(dict.fromkeys(attributes)),
+            size_limit=_ENTRIES_MAX,
+        )
+        return entries_named(found, username, settings) if len(found) < _ENTRIES_MAX else found
 
     def _confirm_identity(self, connection: LdapConnection, entry: Entry) -> None:
         """Make sure that the server now takes us for this entry: "success" alone is also said to nobody.
@@ -215,41 +240,36 @@ class LdapDirectory:
             raise DirectoryConfigError(f"an entry that matches user_filter has no readable {attribute}")
         return name
 
-    def _person(self, entry: Entry, account: str, groups: tuple[str, ...]) -> Person:
+    def _person(self, connection: LdapConnection, entry: Entry) -> Person:
         settings = self._settings
+        account = self._username_of(entry)
         names, emails = entry.texts(settings.name_attribute), entry.texts(settings.email_attribute)
         return Person(
             directory_id=lasting_id(entry, settings.id_attribute),
             dn=entry.dn,
-            username=account.casefold(),
+            username=name_key(account),
             display_name=names[0] if names else account,
             email=emails[0] if emails else "",
-            groups=groups,
+            groups=effective_groups(connection, settings, entry, account),
+            disabled=bool(why_unusable(entry, settings, datetime.now(UTC))),
         )
 
     def _inspect(self, connection: LdapConnection) -> list[str]:
         """What is wrong as seen on this connection; connecting and TLS have gone well by now."""
         settings = self._settings
-        self._sign_in_service(connection)
+        self.become_service(connection)
         for base in dict.fromkeys((settings.base_dn, settings.groups_below)):
             connection.search(base, _ANY_ENTRY, [], only_base=True, size_limit=1)
-        anybody = _PLACEHOLDER.sub("*", settings.user_filter)
-        people = connection.search(
-            settings.base_dn, anybody, [settings.username_attribute, settings.id_attribute], size_limit=1
-        )
+        anybody = settings.people_filter or settings.user_filter.replace("{username}", "*")
+        attributes = [settings.username_attribute, settings.id_attribute]
+        people = connection.search(settings.base_dn, anybody, attributes, size_limit=1)
         if not people:
-            return [f"nobody below {settings.base_dn} matches user_filter"]
-        return [
+            return [f"nobody below {settings.base_dn} matches {'people' if settings.people_filter else 'user'}_filter"]
+        return lockout.problems(connection, settings) + [
             f"people have no readable {attribute}"
             for attribute in (settings.username_attribute, settings.id_attribute)
             if not people[0].values.get(attribute.lower())
         ]
-
-
-def _filled(template: str, *, username: str, dn: str) -> str:
-    """Fill a search filter in one pass, each value escaped (RFC 4515 section 3)."""
-    values = {"username": escape_filter_chars(username), "dn": escape_filter_chars(dn)}
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
 
 def lasting_id(entry: Entry, attribute: str) -> str:

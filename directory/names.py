@@ -51,6 +51,24 @@ def own_name(dn: str, values: Sequence[str]) -> str:
     return next((value for value in values if value.casefold() in own), values[0] if values else "")
 
 
+def domain_of(dn: str) -> str:
+    """Return the domain's part of a DN, "dc=school,dc=example" of "cn=x,ou=people,dc=school,dc=example"; "" for none.
+
+    Values of dc are host names (RFC 2247), in which nothing is escaped.
+    """
+    try:
+        parts = relative_names(dn)
+    except ValueError:
+        return ""
+    labels: list[str] = []
+    for part in reversed(parts):
+        ((attribute, value), *others) = part
+        if attribute != "dc" or others:
+            break
+        labels.insert(0, f"dc={value}")
+    return ",".join(labels)
+
+
 def _unescaped(value: str) -> str:
     """Undo both escapes, "\\2C" and "\\,"; hexadecimal pairs are the bytes of UTF-8."""
     raw = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()) if match[1] else match[2], value.encode("utf-8"))

@@ -11,6 +11,12 @@ done <<LIST
 /usr/sbin/slapd slapd
 /usr/bin/ldapsearch ldap-utils
 /usr/bin/openssl openssl
+/usr/sbin/samba samba-ad-dc
+/usr/bin/samba-tool samba
+/usr/share/samba/setup/aggregate_schema.ldif samba-ad-provision
+/usr/lib/*/samba/ldb/samba_dsdb.so samba-dsdb-modules
+/usr/lib/*/samba/vfs/acl_xattr.so samba-vfs-modules
+/usr/sbin/winbindd winbind
 /usr/sbin/cupsd cups
 /usr/bin/lp cups-client
 /usr/share/ppd/cupsfilters/Generic-PDF_Printer-PDF.ppd cups-filters

@@ -16,8 +16,11 @@ from demo.people import GROUPS_DN, PEOPLE, PEOPLE_DN, SERVICE_DN
 from directory.interface import Directory, Person
 from directory.ldap import LdapDirectory
 from directory.memory import MemoryDirectory, MemoryPerson
+from directory.roster import LdapRoster
 from directory.settings import DirectorySettings
+from tests.directory import policies
 from tests.servers.process import LOOPBACK, Child, free_port, make_dir, wait_port
+from tests.servers.samba import DOMAIN, REALM, Samba
 from tests.servers.slapd import SERVICE_PASSWORD, Slapd, group_ldif, ldif_entry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -150,6 +153,56 @@ def ask() -> Callable[..., LdapDirectory]:
         }
         password = bind_password if bind_password is not None else (server.bind_password if values["bind_dn"] else "")
         return LdapDirectory(DirectorySettings(**values), password)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def list_people() -> Callable[..., LdapRoster]:
+    """Makes an LdapRoster for an OpenLDAP: LDAPS and the service account unless told otherwise."""
+
+    def make(server: Slapd, **changes: Any) -> LdapRoster:
+        values: dict[str, Any] = {
+            "servers": [server.ldaps_url],
+            "ca_file": str(server.ca_file),
+            "bind_dn": server.bind_dn,
+            "base_dn": server.base_dn,
+            **changes,
+        }
+        return LdapRoster(DirectorySettings(**values), server.bind_password if values["bind_dn"] else "")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def policy_slapd() -> Iterator[Slapd]:
+    """OpenLDAP with password policies, and people whom they concern; see policies.py."""
+    with Slapd(more_ldif=policies.LDIF, overlays=policies.OVERLAYS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def samba() -> Iterator[Samba]:
+    """A domain controller of Active Directory; samba.py says who is in it."""
+    with Samba() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ask_samba() -> Callable[..., LdapDirectory]:
+    """Makes an LdapDirectory for a Samba: LDAPS and the service account unless told otherwise."""
+
+    def make(server: Samba, **changes: Any) -> LdapDirectory:
+        values: dict[str, Any] = {
+            "kind": "active-directory",
+            "servers": [server.ldaps_url],
+            "ca_file": str(server.ca_file),
+            "bind_dn": server.bind_dn,
+            "base_dn": server.base_dn,
+            "domains": [DOMAIN, REALM, "school.example"],
+            **changes,
+        }
+        return LdapDirectory(DirectorySettings(**values), server.bind_password if values["bind_dn"] else "")
 
     return make
 

@@ -14,7 +14,7 @@ from demo.people import PEOPLE
 from directory.connection import Entry
 from directory.interface import BadCredentialsError, DirectoryConfigError, DirectoryUnavailableError
 from directory.ldap import LdapDirectory, lasting_id
-from tests.directory.conftest import COMMA_DN, PASSWORD, UTF8_PASSWORD, Listener
+from tests.directory.conftest import COMMA_DN, PASSWORD, UTF8_PASSWORD, Listener, awkward_ldif
 from tests.servers.slapd import Slapd, group_ldif
 
 Ask = Callable[..., LdapDirectory]
@@ -52,6 +52,14 @@ def test_two_entries_with_one_name_sign_nobody_in(slapd: Slapd, ask: Ask) -> Non
         ask(slapd).find("twin")
 
 
+def test_one_of_two_entries_is_not_taken_for_the_only_one(ask: Ask) -> None:
+    """A server that gives only so many entries could hide the second one."""
+    with Slapd(more_ldif=awkward_ldif("ldap://127.0.0.1:1"), more_settings="sizelimit 1") as server:
+        with pytest.raises(DirectoryConfigError, match="no more than 1"):
+            ask(server).authenticate("twin", PASSWORD)
+        assert ask(server).authenticate("dora", PASSWORD).username == "dorothea"
+
+
 def test_an_entry_without_a_password_cannot_sign_in(slapd: Slapd, ask: Ask) -> None:
     with pytest.raises(BadCredentialsError):
         ask(slapd).authenticate("nopass", "anything")
@@ -86,7 +94,7 @@ def test_an_unknown_name_takes_the_same_steps_as_a_wrong_password(slapd: Slapd, 
             directory.authenticate(username, "wrong")
         return slapd.requests()[before:]
 
-    assert steps("alice") == steps("nobody") == steps("twin") == ["BIND", "SRCH", "SRCH", "BIND"]
+    assert steps("alice") == steps("nobody") == steps("twin") == ["BIND", "SRCH", "BIND"]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_searching_without_an_account(ask: Ask) -> None:
         assert directory.check() == []
         before = len(server.requests())
         assert directory.authenticate("carol", "demo-carol").groups == ("Staff",)
-        assert server.requests()[before:] == ["SRCH", "SRCH", "BIND", "EXT"]
+        assert server.requests()[before:] == ["SRCH", "BIND", "EXT", "BIND", "SRCH", "SRCH"]
         with pytest.raises(BadCredentialsError):
             directory.authenticate("carol", "wrong")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from directory.interface import BadCredentialsError, DirectoryUnavailableError, Person
@@ -43,3 +45,23 @@ def test_two_people_cannot_have_one_name() -> None:
         MemoryDirectory([ALICE, ALICE])
     with pytest.raises(ValueError, match="casefolded"):
         MemoryDirectory([MemoryPerson(Person("id", "uid=Bob", "Bob", "Bob", "", ()), "x")])
+
+
+def test_names_with_domains_and_addresses() -> None:
+    bob = MemoryPerson(Person("id-2", "uid=bob", "bob", "Bob", "bob@mail.example", ()), "secret")
+    directory = MemoryDirectory([ALICE, bob], domains=["SCHOOL"])
+    for typed in ("bob", " BOB ", "school\\bob", "bob@school", "Bob@mail.example"):
+        assert directory.find(typed) == bob.person
+    for typed in ("OTHER\\bob", "bob@other.example", "\uff42ob"):
+        assert directory.find(typed) is None
+
+
+def test_a_right_password_that_is_refused_has_a_reason() -> None:
+    gone = replace(ALICE, person=replace(ALICE.person, disabled=True))
+    for entry, reason in ((gone, "disabled"), (replace(ALICE, reason="must_change"), "must_change")):
+        directory = MemoryDirectory([entry])
+        assert directory.find("alice") == entry.person
+        for password, said in (("secret", reason), ("wrong", "")):
+            with pytest.raises(BadCredentialsError) as refusal:
+                directory.authenticate("alice", password)
+            assert refusal.value.reason == said

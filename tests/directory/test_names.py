@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from directory.names import own_name, relative_names, same_dn
+from directory.names import domain_of, own_name, relative_names, same_dn
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,17 @@ def test_the_name_in_the_dn_wins_over_the_first() -> None:
     assert own_name("cn=other,dc=example", ["Dora", "Dorothea"]) == "Dora"
     assert own_name("not a name", ["Dora"]) == "Dora"
     assert own_name("uid=dorothea,dc=example", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("dn", "domain"),
+    [
+        ("CN=A\\, B,OU=People,DC=ad,DC=Example,DC=org", "dc=ad,dc=example,dc=org"),
+        ("dc=a,ou=x,dc=b", "dc=b"),
+        ("dc=b", "dc=b"),
+        ("o=school", ""),
+        ("no name", ""),
+    ],
+)
+def test_the_domain_of_an_entry(dn: str, domain: str) -> None:
+    assert domain_of(dn) == domain

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +14,7 @@ import pytest
 from directory.interface import BadCredentialsError, DirectoryUnavailableError
 from directory.ldap import LdapDirectory
 from tests.directory.conftest import Listener
-from tests.servers.process import free_port
+from tests.servers.process import LOOPBACK, free_port
 from tests.servers.slapd import Slapd
 
 ANSWER_WITHIN_S = 6.0
@@ -72,6 +75,43 @@ def test_an_answer_that_is_not_ldap(ask: Ask, slapd: Slapd, listener: Callable[.
     directory = ask(slapd, servers=[listener(answer).url], plaintext_on_loopback=True)
     with answered_in_time(), pytest.raises(DirectoryUnavailableError):
         directory.authenticate("alice", "demo-alice")
+
+
+class Cutter:
+    """Stands before a real server and closes the connection after so many bytes of its answers."""
+
+    def __init__(self, port: int, limit: int) -> None:
+        self._server_port, self._left = port, limit
+        self.sent = 0
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self.url = f"ldap://{LOOPBACK}:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._listener:
+            client, _ = self._listener.accept()
+        with client, socket.create_connection((LOOPBACK, self._server_port)) as server:
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    data = ready.recv(4096)
+                    if ready is client:
+                        server.sendall(data)
+                    else:
+                        client.sendall(data[: self._left])
+                        self.sent += len(data)
+                        self._left -= len(data)
+                    if not data or self._left <= 0:
+                        return
+
+
+def test_a_connection_that_is_closed_in_the_middle_of_any_answer(ask: Ask, slapd: Slapd) -> None:
+    whole = Cutter(slapd.port, 100_000)
+    assert ask(slapd, servers=[whole.url], plaintext_on_loopback=True).authenticate("alice", "demo-alice")
+    assert whole.sent > 300
+    for limit in range(1, whole.sent, 13):
+        directory = ask(slapd, servers=[Cutter(slapd.port, limit).url], plaintext_on_loopback=True)
+        with answered_in_time(), pytest.raises(DirectoryUnavailableError):
+            directory.authenticate("alice", "demo-alice")
 
 
 def test_nobody_listens(ask: Ask, slapd: Slapd) -> None:

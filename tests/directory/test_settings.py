@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from directory.interface import DirectoryConfigError
 from directory.ldap import LdapDirectory
-from directory.settings import DirectorySettings, parse_server
+from directory.settings import PRESETS, DirectorySettings, parse_server
 
 
 def settings(**changes: Any) -> DirectorySettings:
@@ -90,6 +90,21 @@ def test_starttls_allows_ldap_and_not_ldaps() -> None:
         {"user_filter": "(uid={name})"},
         {"user_filter": "(member={dn})"},
         {"group_filter": "(member={user})"},
+        {"user_filter": "(uid=*{username})"},
+        {"user_filter": "(uid~={username})"},
+        {"user_filter": "(cn:caseExactMatch:={username})"},
+        {"user_filter": "(&(uid={username})(cn~={username}))"},
+        {"people_filter": "(uid={username})"},
+        {"people_filter": "uid=x"},
+        {"kind": "novell"},
+        {"kind": 1},
+        {"domains": ["alice@school"]},
+        {"domains": ["SCHOOL\\"]},
+        {"domains": [" "]},
+        {"lockout_after": 2},
+        {"lockout_after": -1},
+        {"lockout_after": 1001},
+        {"nested_groups": "no"},
         {"id_attribute": ""},
         {"username_attribute": "uid)(x"},
         {"connect_timeout_s": 0},
@@ -102,6 +117,37 @@ def test_starttls_allows_ldap_and_not_ldaps() -> None:
 def test_wrong_values_and_unknown_keys_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settings(**changes)
+
+
+@pytest.mark.parametrize("kind", PRESETS)
+def test_a_kind_fills_in_what_is_not_written_out(kind: str) -> None:
+    made = settings(kind=kind)
+    for key, value in PRESETS[kind].items():
+        assert getattr(made, key) == value
+    own = settings(kind=kind, user_filter="(cn={username})", id_attribute="myId")
+    assert (own.user_filter, own.id_attribute) == ("(cn={username})", "myId")
+    assert own.group_filter == PRESETS[kind]["group_filter"]
+
+
+def test_without_a_kind_it_is_openldap() -> None:
+    assert settings() == settings(kind="openldap")
+
+
+def test_without_nested_groups_active_directory_is_asked_for_direct_ones() -> None:
+    assert "1.2.840.113556.1.4.1941" in settings(kind="active-directory").group_filter
+    direct = settings(kind="active-directory", nested_groups=False)
+    assert direct.group_filter == "(&(objectCategory=group)(member={dn}))"
+
+
+def test_everybody_is_whom_a_name_could_find() -> None:
+    assert settings().everybody_filter == "(&(uid=*)(|(uid=*)(mail=*)))"
+    assert settings(people_filter="(employeeType=student)").everybody_filter == "(employeeType=student)"
+
+
+def test_what_names_are_compared_with() -> None:
+    assert settings().name_comparisons == (("uid", "{username}"), ("mail", "{username}"))
+    own = settings(user_filter="(&(objectClass=person)(|(uid={username})( proxyAddresses=smtp:{username})))")
+    assert own.name_comparisons == (("uid", "{username}"), ("proxyAddresses", "smtp:{username}"))
 
 
 def test_active_directory_filters_are_accepted() -> None:

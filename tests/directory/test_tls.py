@@ -44,6 +44,13 @@ def only_by_address(authority: Authority) -> Iterator[Slapd]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def expired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """A server whose certificate was good until yesterday."""
+    with Slapd(authority=Authority(tmp_path_factory.mktemp("expired"), days=-1)) as server:
+        yield server
+
+
 @pytest.mark.parametrize("way", ["ldaps", "starttls"])
 def test_an_authority_that_is_not_ours_is_refused(slapd: Slapd, ask: Ask, tmp_path: Path, way: str) -> None:
     other = Authority(tmp_path / "other", name="Somebody else")
@@ -74,6 +81,14 @@ def test_an_address_in_the_certificate_counts_for_that_address_only(only_by_addr
     assert ask(only_by_address, **reach(only_by_address, way, "127.0.0.1")).authenticate("alice", "demo-alice")
     with pytest.raises(DirectoryUnavailableError, match="certificate is not accepted: Hostname mismatch"):
         ask(only_by_address, **reach(only_by_address, way, "localhost")).authenticate("alice", "demo-alice")
+
+
+@pytest.mark.parametrize("way", ["ldaps", "starttls"])
+def test_an_expired_certificate_is_refused(expired: Slapd, ask: Ask, way: str) -> None:
+    directory = ask(expired, **reach(expired, way, "localhost"))
+    with pytest.raises(DirectoryUnavailableError, match="certificate is not accepted: certificate has expired"):
+        directory.authenticate("alice", "demo-alice")
+    assert "certificate has expired" in directory.check()[0]
 
 
 def test_tls_to_a_port_without_it_fails_and_says_so(slapd: Slapd, ask: Ask) -> None:

@@ -33,11 +33,15 @@ class Certificate:
 class Authority:
     """An authority of our own, in a folder of its own; `ca_file` is what a client must trust."""
 
-    def __init__(self, folder: Path, name: str = "Twinpurse test authority") -> None:
-        """Make the authority's key and certificate, valid for a week."""
+    def __init__(self, folder: Path, name: str = "Twinpurse test authority", *, days: int = 7) -> None:
+        """Make the authority's key and certificate, valid for a week; what it signs is valid for `days`, from now on.
+
+        With -1 that ended yesterday.
+        """
         need(OPENSSL, "openssl")
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._days = str(days)
         self._key = folder / "ca.key"
         self.ca_file = folder / "ca.pem"
         _make_key(self._key)
@@ -55,7 +59,7 @@ class Authority:
         _make_key(key)
         _openssl("req", "-new", "-key", key, "-subj", f"/CN={label}", "-out", request)
         _openssl(
-            *("x509", "-req", "-sha256", "-days", "7", "-in", request, "-out", certificate),
+            *("x509", "-req", "-sha256", "-days", self._days, "-in", request, "-out", certificate),
             *("-CA", self.ca_file, "-CAkey", self._key, "-CAcreateserial", "-extfile", extensions),
         )
         return Certificate(certificate, key)

@@ -168,8 +168,10 @@ class Child:
         self.stop()
 
 
-def wait_port(port: int, process: Child | subprocess.Popen[bytes] | None = None, timeout_s: float = 20) -> None:
-    """Wait until 127.0.0.1:`port` accepts a connection.
+def wait_port(
+    port: int, process: Child | subprocess.Popen[bytes] | None = None, timeout_s: float = 20, *, host: str = LOOPBACK
+) -> None:
+    """Wait until `port` of `host` (127.0.0.1) accepts a connection.
 
     Raises ServerStartError after `timeout_s` seconds, or as soon as `process` has ended; with a Child the message
     holds the end of its log.
@@ -180,7 +182,7 @@ def wait_port(port: int, process: Child | subprocess.Popen[bytes] | None = None,
         if popen is not None and popen.poll() is not None:
             raise ServerStartError(_start_failure(f"the server ended with code {popen.returncode}", process))
         try:
-            with socket.create_connection((LOOPBACK, port), timeout=1):
+            with socket.create_connection((host, port), timeout=1):
                 return
         except OSError:
             if time.monotonic() > deadline:

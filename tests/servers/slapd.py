@@ -27,6 +27,8 @@ include /etc/ldap/schema/nis.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
+moduleload memberof
+moduleload ppolicy
 pidfile {folder}/slapd.pid
 argsfile {folder}/slapd.args
 threads 4
@@ -35,13 +37,15 @@ TLSCertificateFile {certificate}
 TLSCertificateKeyFile {key}
 {settings}
 database mdb
-maxsize 67108864
+maxsize {maxsize}
 suffix {base}
 directory {folder}/data
 dbnosync
-index objectClass,uid,member,uniqueMember,memberUid eq
+index objectClass,uid,mail,member,uniqueMember,memberUid eq
+{database_settings}
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="{service}" read by self read by * {others}
+{overlays}
 """
 
 _REQUEST = re.compile(r" op=\d+ (BIND(?= dn=.* method=)|SRCH(?= base=)|EXT(?= oid=))")
@@ -115,9 +119,15 @@ class Slapd:
         names: Sequence[str] = LOOPBACK_NAMES,
         more_ldif: str = "",
         more_settings: str = "",
+        database_settings: str = "",
+        overlays: str = "",
+        megabytes: int = 64,
         readable_by_all: bool = False,
     ) -> None:
-        """Make the folder, the certificate for `names`, and the database; `more_settings` are slapd.conf lines.
+        """Make the folder, the certificate for `names`, and the database, which may hold so many `megabytes`.
+
+        `more_settings`, `database_settings` and `overlays` are slapd.conf lines: for the server, for its database, and
+        for what lies over that, such as "overlay ppolicy" (memberof and ppolicy are loaded).
 
         With `readable_by_all` nobody needs the service account to look for people.
         """
@@ -137,6 +147,9 @@ class Slapd:
                 certificate=certificate.certificate,
                 key=certificate.key,
                 settings=more_settings,
+                database_settings=database_settings,
+                overlays=overlays,
+                maxsize=megabytes * 1024 * 1024,
                 base=BASE_DN,
                 service=SERVICE_DN,
                 others="read" if readable_by_all else "none",
