@@ -15,7 +15,7 @@ from flask_migrate import upgrade as run_migrations
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from app import clock, health, serving, verify_command
+from app import admin_command, clock, directory_command, health, serving, sync_command, verify_command
 from app.api import tokens
 from app.api.models import MachineToken
 from app.check import check_folder
@@ -116,10 +116,11 @@ def upgrade(folder: Path) -> None:
 @click.argument("folder", type=Folder)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=int, help="Default: the one in public_url; else 8000 portal, 8001 print, 8002 Internet.")
+@click.option("--socket", "socket_path", type=click.Path(path_type=Path), help="Serve on a Unix socket instead.")
 @click.option("--threads", default=4, show_default=True, help="Requests served at the same time.")
-def serve(folder: Path, host: str, port: int | None, threads: int) -> None:
+def serve(folder: Path, host: str, port: int | None, socket_path: Path | None, threads: int) -> None:
     """Serve the instance or portal in FOLDER with granian."""
-    serving.serve(folder, host=host, port=port, threads=threads)
+    serving.serve(folder, host=host, port=port, threads=threads, socket_path=socket_path)
 
 
 @cli.command("worker")
@@ -186,6 +187,11 @@ def in_app(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(**options)
 
     return click.argument("folder", type=Folder)(run)
+
+
+cli.command("admin")(in_app(admin_command.admin))
+cli.command("sync")(in_app(sync_command.sync_people))
+cli.add_command(directory_command.directory_commands)
 
 
 @token.command("create")

@@ -9,6 +9,7 @@ STATUSES: dict[type[errors.TwinpurseError], tuple[int, int]] = {
     errors.NotFoundError: (404, 4),
     errors.InvalidInputError: (422, 2),
     errors.NotAllowedError: (403, 5),
+    errors.DailyLimitError: (422, 5),
     errors.NotSignedInError: (401, 5),
     errors.InsufficientBalanceError: (402, 6),
     errors.KeyReusedError: (409, 7),

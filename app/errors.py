@@ -5,6 +5,7 @@ TwinpurseError
  +-- InvalidInputError         one or more fields are wrong; all of them are listed
  +-- NotAllowedError           you are known, but this is not for you
  +-- NotSignedInError          we do not know who you are
+ +-- DailyLimitError           a helper has adjusted as much as one may in a day
  +-- InsufficientBalanceError  a guarded entry or a hold would pass the account's floor
  +-- KeyReusedError            the same key came with other content
  +-- WrongStateError           the thing is no longer (or not yet) in the state that this needs
@@ -52,6 +53,12 @@ class NotSignedInError(TwinpurseError):
     """Sign in first."""
 
     code = "not_signed_in"
+
+
+class DailyLimitError(TwinpurseError):
+    """That is more than you may adjust today."""
+
+    code = "daily_limit"
 
 
 class InsufficientBalanceError(TwinpurseError):

@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from app import db, health_pages
+from app import db, directory_pages, health_pages
 from app.accounts import pages as accounts_pages
 from app.accounts import shared_pages as shared_accounts_pages
 from app.api import access
 from app.api import models as _api_models
+from app.client import api as client_api
+from app.client import pages as client_pages
+from app.client import versions as client_versions
 from app.internet import api as internet_api
 from app.internet import models as _internet_models
 from app.jobs import models as _jobs_models
@@ -22,30 +25,35 @@ from app.jobs import queue, ticker, worker
 from app.ledger import models as _ledger_models
 from app.ledger import tasks as ledger_tasks
 from app.people import admin_pages as people_admin_pages
+from app.people import device_pages, leaver_pages, names_pages, own_pages, relink_pages, sync_pages
+from app.people import local_pages as guest_pages
 from app.people import pages as people_pages
+from app.people import sync_models as _sync_models
 from app.people.service import when_first_seen
 from app.people.sessions import login_manager
 from app.printing import api as printing_api
 from app.printing import models as _printing_models
 from app.purse import api as purse_api
 from app.purse import pages as purse_pages
+from app.quarantine import pages as quarantine_pages
+from app.schedules import group_pages, run_pages
 from app.schedules import pages as schedules_pages
-from app.schedules import run_pages
 from app.schedules.checks import totals_of_runs
-from app.schedules.initial import credit_newcomer
+from app.schedules.initial import credit_newcomers
 from app.settings import Settings
 from app.web import frame
 from directory.gate import GatedDirectory
 from directory.interface import Directory
 from directory.ldap import LdapDirectory
+from directory.roster import LdapRoster, Roster
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BODY_BYTES_MAX = 8_000_000
-TABLES = (_api_models, _internet_models, _jobs_models, _ledger_models, _printing_models)
+TABLES = (_api_models, _internet_models, _jobs_models, _ledger_models, _printing_models, _sync_models)
 
 
-def create_app(settings: Settings, *, directory: Directory | None = None) -> Flask:
-    """Return the WSGI application of one instance. `directory`: another one than the settings', for tests."""
+def create_app(settings: Settings, *, directory: Directory | None = None, roster: Roster | None = None) -> Flask:
+    """Return the WSGI application of one instance. `directory`, `roster`: others than the settings', for tests."""
     config = settings.config
     app = Flask("app.web", root_path=str(Path(__file__).parent / "web"))
     secure = config.public_url.startswith("https://")
@@ -66,18 +74,24 @@ def create_app(settings: Settings, *, directory: Directory | None = None) -> Fla
     app.extensions["twinpurse.directory"] = directory or GatedDirectory(
         LdapDirectory(config.directory, settings.directory_password)
     )
+    if roster is None and directory is None:
+        roster = LdapRoster(config.directory, settings.directory_password)
+    app.extensions["twinpurse.roster"] = roster
     db.init_app(app, settings.database_url, str(MIGRATIONS))
     queue.init_app(app, config.id, config.redis_url)
     app.extensions[ledger_tasks.CHECKS] = (("runs", totals_of_runs),)
-    when_first_seen(credit_newcomer)
+    when_first_seen(credit_newcomers)
+    client_versions.init_app(app)
     login_manager.init_app(app)
     csrf = CSRFProtect(app)
     app.before_request(access.guard)
     frame.init_app(app)
     pages = (people_pages, purse_pages, schedules_pages, run_pages, people_admin_pages, health_pages)
-    for room in (*pages, accounts_pages, shared_accounts_pages):
+    for room in (*pages, own_pages, guest_pages, accounts_pages, shared_accounts_pages, group_pages, directory_pages):
         app.register_blueprint(room.blueprint)
-    apis = [purse_api.blueprint]
+    for room in (names_pages, quarantine_pages, relink_pages, leaver_pages, device_pages, sync_pages, client_pages):
+        app.register_blueprint(room.blueprint)
+    apis = [purse_api.blueprint, client_api.blueprint]
     apis += [printing_api.blueprint] if settings.charges_print else []
     apis += [internet_api.blueprint] if settings.charges_internet else []
     for blueprint in apis:

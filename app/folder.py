@@ -35,13 +35,16 @@ decimals = 2
 
 # The network's directory. The password of bind_dn stands alone in secrets/directory.password (mode 0600).
 [directory]
+kind = "openldap"                 # or "active-directory", "freeipa": how accounts and groups are read
 servers = {servers}
 start_tls = {start_tls}
 ca_file = {ca_file}             # the CA that signed the servers' certificates, "" for the system's
 bind_dn = {bind_dn}
 base_dn = {base_dn}
-user_filter = "(uid={{username}})"
+domains = []                      # what may stand around a name: ["SCHOOL", "school.example.org"]
 admin_groups = ["Administrators"]   # members of these are administrators here
+helper_groups = []                # these may look, and adjust up to helper_daily_limit a day
+auditor_groups = []               # these may only look
 plaintext_on_loopback = {plaintext}
 {prices}"""
 

@@ -18,8 +18,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app import books_health, clock, health
-from app.api.access import admin
+from app import books_health, clock, health, sync_health
+from app.api.access import admin, auditor
 from app.db import db, reading
 from app.internet import rules as internet
 from app.internet.models import UnmatchedUsage, UsagePosition
@@ -27,6 +27,7 @@ from app.jobs import ticker
 from app.jobs.models import Lease
 from app.jobs.queue import Jobs
 from app.ledger.models import Verification
+from app.people import local
 from app.purse.rules import ago_in_words
 from app.schedules.models import Run
 from app.schedules.runs import AT_WORK
@@ -55,7 +56,7 @@ class Check:
 
 
 @blueprint.get("")
-@admin
+@auditor
 def show_health() -> str:
     """Show what needs somebody, then what is fine."""
     settings, session, now = settings_of_app(), reading(), clock.now()
@@ -68,6 +69,9 @@ def show_health() -> str:
         _database(settings),
         _disk(settings),
     ]
+    if current_app.extensions["twinpurse.roster"] is not None:
+        checks.append(Check("People sync", *sync_health.look_at(session, now)))
+    checks += _local_administrators(session, settings)
     if settings.charges_internet:
         checks.append(_usage(session, now))
     worst_first = sorted(checks, key=lambda check: ("bad", "warn", "ok").index(check.state))
@@ -135,7 +139,7 @@ def _directory(app: Flask) -> Check:
     began = time.monotonic()
     problems = app.extensions["twinpurse.directory"].check()
     if problems:
-        todo = "Nobody new can sign in meanwhile. Mend the directory, or its settings in config.toml."
+        todo = "Nobody new can sign in meanwhile. Directory, under People, says where it fails and what to change."
         return Check("Directory", "bad", "Does not work", _sentences(problems), todo)
     return Check("Directory", "ok", "Answers", f"Answered in {(time.monotonic() - began) * 1000:.0f} ms.")
 
@@ -206,6 +210,18 @@ def _disk(settings: Settings) -> Check:
     if share < DISK_LOW:
         return Check("Disk", "warn", f"{share:.0%} free", text, "Make room: nothing is booked on a full disk.")
     return Check("Disk", "ok", f"{share:.0%} free", text)
+
+
+def _local_administrators(session: Session, settings: Settings) -> list[Check]:
+    """Who can sign in as an administrator whatever the directory says is worth knowing, also when all is well."""
+    names = [each.user.username for each in local.list_administrators(session)]
+    if not names:
+        return []
+    word = "1 exists" if len(names) == 1 else f"{len(names)} exist"
+    text = f"{', '.join(names)}: signs in with a password kept here, directory or not."
+    return [
+        Check("Local administrator", "ok", word, f"{text} twinpurse admin {settings.folder} NAME --remove ends that.")
+    ]
 
 
 def _usage(session: Session, now: datetime) -> Check:

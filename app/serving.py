@@ -53,24 +53,33 @@ def look_at(folder: Path) -> Served:
     return Served(settings.config.name, _port(settings.config.public_url, port), settings.config.demo)
 
 
-def serve(folder: Path, *, host: str, port: int | None, threads: int) -> None:
-    """Serve the folder at `host`:`port` (default: its own) and do not come back.
+def serve(folder: Path, *, host: str, port: int | None, threads: int, socket_path: Path | None = None) -> None:
+    """Serve the folder at `host`:`port` (default: its own), or on a Unix socket, and do not come back.
 
-    Raises what `look_at` raises, InvalidInputError for a demo on an address that others can reach, WrongStateError
-    for a port that is taken: granian would share it, and people would land here and there by chance.
+    The socket can be used by this user's group: put the reverse proxy into it. Raises what `look_at` raises,
+    InvalidInputError for a demo on an address that others can reach, WrongStateError for a port that is taken: granian
+    would share it, and people would land here and there by chance.
     """
     served = look_at(folder)
-    if served.demo and not is_loopback(host):
-        raise InvalidInputError("A demo is served on 127.0.0.1 only.")
-    port = port or served.port
-    if not _is_free(host, port):
-        raise WrongStateError(f"{host}:{port} is in use. Name another: --port {port + 1000}")
-    print(f"{served.name} on http://{host}:{port}", flush=True)
-    options = ["--host", host, "--port", str(port), "--workers", "1", "--blocking-threads", str(threads)]
+    if socket_path is not None:
+        print(f"{served.name} on {socket_path}", flush=True)
+        place = ["--uds", str(socket_path), "--uds-permissions", "0o660"]
+    else:
+        place = _place(served, host, port or served.port)
+    options = [*place, "--workers", "1", "--blocking-threads", str(threads)]
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", *options, "--no-ws", "--log-level", "warning"]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"TWINPURSE_INSTANCE": str(folder.absolute()), "PYTHONPATH": path}
     os.execve(sys.executable, [*command, "wsgi:app"], environment)  # noqa: S606 - no shell: it takes our place
+
+
+def _place(served: Served, host: str, port: int) -> list[str]:
+    if served.demo and not is_loopback(host):
+        raise InvalidInputError("A demo is served on 127.0.0.1 only.")
+    if not _is_free(host, port):
+        raise WrongStateError(f"{host}:{port} is in use. Name another: --port {port + 1000}")
+    print(f"{served.name} on http://{host}:{port}", flush=True)
+    return ["--host", host, "--port", str(port)]
 
 
 def is_portal(folder: Path) -> bool:

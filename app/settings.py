@@ -6,7 +6,7 @@ import ipaddress
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -20,10 +20,12 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from app.errors import SettingsError
 from app.money import MICRO, Unit, parse_amount
+from directory.peers import Peers
 from directory.settings import DirectorySettings
 
 CONFIG_FILE = "config.toml"
@@ -118,6 +120,59 @@ class InternetSection(Section):
     price_per_mb: Price = 10_000
 
 
+def _peers(names: list[str]) -> list[str]:
+    Peers.named(names)
+    return names
+
+
+PeerNames = Annotated[list[str], AfterValidator(_peers)]
+
+
+class SignInSection(Section):
+    """Which machines are believed: about where a request comes from, and about who sends it."""
+
+    trusted_proxies: PeerNames = []
+    header: str = Field(default="", max_length=64)
+    header_from: PeerNames = []
+
+    @field_validator("header")
+    @classmethod
+    def _header_has_one_spelling(cls, header: str) -> str:
+        # WSGI (PEP 3333, after CGI) makes one name of X-User and X_User: a browser could send the second past a proxy
+        # that removes the first, and be whoever it likes.
+        if header and not (header.isascii() and header.isalnum() and header[0].isalpha()):
+            raise ValueError('write the header with letters only, such as "RemoteUser": "-" and "_" could be confused')
+        return header
+
+    @model_validator(mode="after")
+    def _header_comes_from_somebody(self) -> Self:
+        if bool(self.header) != bool(self.header_from):
+            raise ValueError("header and header_from belong together: who signs in, and which proxy is believed")
+        return self
+
+    @property
+    def proxies(self) -> Peers:
+        """Whose X-Forwarded-For counts."""
+        return Peers.named(self.trusted_proxies)
+
+    @property
+    def header_peers(self) -> Peers:
+        """Whose `header` counts."""
+        return Peers.named(self.header_from)
+
+
+class ClientSection(Section):
+    """What desktop clients are told, and where they need no password."""
+
+    poll_seconds: int = Field(default=60, ge=5, le=3600)
+    login_names_from: PeerNames = []
+
+    @property
+    def login_name_peers(self) -> Peers:
+        """From which machines the name of who is signed in there is believed."""
+        return Peers.named(self.login_names_from)
+
+
 class Config(Section):
     """The whole of `config.toml`."""
 
@@ -131,11 +186,14 @@ class Config(Section):
     portal_url: OptionalHttpUrl = ""
     time_zone: Annotated[str, AfterValidator(_zone)]
     low_balance: Amount = 1_000_000
+    helper_daily_limit: Amount = 20_000_000
     database_url: Annotated[str, _beginning_with("sqlite:///", "postgresql+psycopg://")] = ""
     redis_url: Annotated[str, _beginning_with("redis://", "rediss://", "unix://")] = ""
     demo: bool = False
     unit: UnitSection = UnitSection()
     directory: DirectorySettings
+    sign_in: SignInSection = SignInSection()
+    client: ClientSection = ClientSection()
     print: PrintSection = PrintSection()
     internet: InternetSection = InternetSection()
 

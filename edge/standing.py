@@ -6,7 +6,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -40,6 +41,7 @@ class Verdict:
 class _Table:
     watching_only: bool  # the instance's mode is "monitor": it counts and never refuses
     users: Mapping[str, bool]
+    domains: Sequence[str]  # casefolded; DOMAIN\name and name@domain are the name
     etag: str
 
 
@@ -70,11 +72,15 @@ class Standing:
         return self._away_since is not None
 
     def may(self, user: str) -> bool | None:
-        """What the list says about a user (a casefolded name); None when the user is not in it."""
+        """What the list says about a user, however the proxy writes the name; None when the user is not in it."""
         table = self._table
         if table is None:
             return None
-        return True if table.watching_only else table.users.get(user)
+        if table.watching_only:
+            return True
+        name = _composed(user)
+        listed = table.users.get(name)
+        return listed if listed is not None else table.users.get(_without_domain(name, table.domains))
 
     def refresh(self) -> None:
         """Ask for the list once, with the ETag of the one at hand. Never raises; see `away`."""
@@ -143,9 +149,27 @@ class Standing:
 
 def _read_table(answer: Answer) -> _Table:
     users: Any = answer.body.get("users")
+    domains: Any = answer.body.get("domains", [])  # an older instance names none
     mode = answer.body.get("mode")
     if mode not in ("enforce", "monitor") or not isinstance(users, dict):
         raise InstanceAwayError("the list of who may use the Internet was not understood")
     if not all(isinstance(may, bool) for may in users.values()):
         raise InstanceAwayError("the list of who may use the Internet was not understood")
-    return _Table(mode == "monitor", users, answer.headers.get("etag", ""))
+    if not isinstance(domains, list) or not all(isinstance(domain, str) for domain in domains):
+        raise InstanceAwayError("the list of who may use the Internet was not understood")
+    etag = answer.headers.get("etag", "")
+    return _Table(mode == "monitor", users, [_composed(domain) for domain in domains], etag)
+
+
+def _composed(name: str) -> str:
+    """The form in which the instance lists names: composed letters (NFC), no case, no outer spaces."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()
+
+
+def _without_domain(name: str, domains: Sequence[str]) -> str:
+    r"""The name without "DOMAIN\" or "@realm" where that is one of `domains`, as the instance itself reads it."""
+    domain, backslash, account = name.partition("\\")
+    if backslash and account.strip() and domain.strip() in domains:
+        return account.strip()
+    account, at, domain = name.rpartition("@")
+    return account.strip() if at and account.strip() and domain.strip() in domains else name

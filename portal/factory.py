@@ -57,7 +57,14 @@ def create_app(
     )
     store = Store(settings.folder)
     directory = directory or GatedDirectory(LdapDirectory(settings.directory, settings.directory_password))
-    signin = SignIn(store, directory, clock, settings.id)
+    signin = SignIn(
+        store,
+        directory,
+        clock,
+        settings.id,
+        lockout_after=settings.directory.lockout_after,
+        proxies=settings.sign_in.proxies,
+    )
     app.extensions[pages.EXTENSION] = pages.Services(settings, signin, Purses(settings.instances, store, clock), clock)
     app.before_request(access.refuse_other_sites)
     CSRFProtect(app)

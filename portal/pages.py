@@ -12,6 +12,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from directory.interface import BadCredentialsError, DirectoryError
+from directory.refusals import refusal_in_words
 from portal import rules
 from portal.access import public, signed_in
 from portal.frame import THEME_COOKIE, THEMES
@@ -21,7 +22,6 @@ from portal.signin import SignIn, WaitError
 
 EXTENSION = "portal"
 RETRY_S = 30
-WRONG = "That name and password do not match. Use the ones that you use to sign in to the network."
 AWAY = "The network’s directory does not answer, so nobody can be signed in now. Try again soon."
 
 blueprint = Blueprint("pages", __name__)
@@ -77,11 +77,11 @@ def sign_in() -> tuple[str, int] | Response:
     """Check name and password with the directory and sign in. Wrong, empty and unknown get the same answer."""
     try:
         _services().signin.sign_in(request.form.get("username", ""), request.form.get("password", ""))
-    except BadCredentialsError:
-        return _sign_in_page(WRONG), 401
+    except BadCredentialsError as error:
+        return _sign_in_page(refusal_in_words(error.reason)), 401
     except WaitError as error:
         wait = rules.wait_in_words(error.wait_s)
-        return _sign_in_page(f"Too many wrong tries for this name. Wait {wait}, then try again."), 429
+        return _sign_in_page(f"Too many tries. Wait {wait}, then try again."), 429
     except DirectoryError as error:
         flask.current_app.logger.error("sign-in: the directory gives no answer: %s", error)
         return _sign_in_page(AWAY), 503

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from directory.peers import Peers
 from directory.settings import DirectorySettings
 
 CONFIG_FILE = "portal.toml"
@@ -70,6 +71,22 @@ class InstanceSection(_Section):
     public_url: WebAddress
 
 
+def _peers(names: list[str]) -> list[str]:
+    Peers.named(names)
+    return names
+
+
+class SignInSection(_Section):
+    """Which proxies are believed about where a request comes from."""
+
+    trusted_proxies: Annotated[list[str], AfterValidator(_peers)] = []
+
+    @property
+    def proxies(self) -> Peers:
+        """Whose X-Forwarded-For counts."""
+        return Peers.named(self.trusted_proxies)
+
+
 class Config(_Section):
     """The whole of `portal.toml`."""
 
@@ -80,6 +97,7 @@ class Config(_Section):
     time_zone: Annotated[str, AfterValidator(_zone_name)]
     demo: bool = False
     directory: DirectorySettings
+    sign_in: SignInSection = SignInSection()
     instance: list[InstanceSection] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -121,6 +139,7 @@ class Settings:
     directory_password: str
     secret_key: str
     demo: bool
+    sign_in: SignInSection
     instances: tuple[Instance, ...]
 
     @property
@@ -155,6 +174,7 @@ class Settings:
             directory_password=password,
             secret_key=secret_key,
             demo=config.demo,
+            sign_in=config.sign_in,
             instances=tuple(Instance(**section.model_dump(), key=keys[section.id]) for section in sections),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,8 +13,16 @@ from datetime import datetime, timedelta
 import flask
 from flask_login import LoginManager, login_user, logout_user
 
-from directory.interface import BadCredentialsError, Directory, require_plausible
-from directory.throttle import FORGET_AFTER_S, delay_s, throttle_key
+from directory.interface import (
+    BadCredentialsError,
+    Directory,
+    DirectoryError,
+    DirectoryNearLockoutError,
+    require_plausible,
+)
+from directory.peers import Peers, client_address
+from directory.presence import ASK_AGAIN_AFTER, REST_S, look_for
+from directory.throttle import FIRST_WAIT_S, FORGET_AFTER_S, rules_of_try
 from portal import rules
 from portal.store import SessionRow, Store, Try
 
@@ -60,39 +69,54 @@ class WaitError(Exception):
 class SignIn:
     """Signs people in and out, with sessions that lie in the store: a copied cookie ends with its session."""
 
-    def __init__(self, store: Store, directory: Directory, clock: Callable[[], datetime], portal_id: str) -> None:
-        """`clock` gives the present time, aware."""
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        clock: Callable[[], datetime],
+        portal_id: str,
+        *,
+        lockout_after: int,
+        proxies: Peers,
+    ) -> None:
+        """`clock` gives the present time, aware; `lockout_after` and `proxies` as the settings have them."""
         self._store = store
         self._directory = directory
         self._clock = clock
         self._portal_id = portal_id
+        self._lockout_after = lockout_after
+        self._proxies = proxies
+        self._rests_until = 0.0
         self.manager = LoginManager()
         self.manager.user_loader(self._load)
 
     def sign_in(self, username: str, password: str) -> None:
         """Sign the browser of this request in, in a fresh session. The only caller of login_user.
 
-        Raises BadCredentialsError (unknown name, wrong or empty password: all the same), WaitError, and the other
-        DirectoryErrors when the directory gives no answer.
+        Raises BadCredentialsError (unknown name, wrong or empty password: all the same; with a reason only for who
+        typed the right one), WaitError, and the other DirectoryErrors when the directory gives no answer.
         """
         require_plausible(username, password)  # the directory is not asked about others, so they are no tries
         now = self._clock()
-        subject = _subject(username)
-        forget_after = timedelta(seconds=FORGET_AFTER_S)
-        made = self._store.begin_try(subject, now, wait_s=delay_s, forget_after=forget_after)
+        made = self._store.begin_try(rules_of_try(username, self._address(), self._lockout_after), now)
         if made.wait_s > 0:
             raise WaitError(made.wait_s)
         try:
             person = self._directory.authenticate(username, password)
-        except BadCredentialsError:
+        except DirectoryNearLockoutError:
+            self._take_back(made)
+            raise WaitError(FIRST_WAIT_S) from None
+        except BadCredentialsError as error:
+            if error.reason:  # the password was right
+                self._take_back(made)
             raise
         except BaseException:
-            self._take_back(subject, made)
+            self._take_back(made)
             raise
-        self._store.forgive(subject)
+        self._store.forgive(made)
         self._forget_old(now)
         token = secrets.token_urlsafe(32)
-        row = SessionRow(person.username, person.directory_id, person.display_name or person.username, now, now)
+        row = SessionRow(person.username, person.directory_id, person.display_name or person.username, now, now, now)
         self._store.add_session(token, row)
         flask.session.clear()
         flask.session[PORTAL_KEY] = self._portal_id
@@ -116,10 +140,28 @@ class SignIn:
         if idle >= IDLE_LIMIT or whole >= ABSOLUTE_LIMIT:
             self._try_to_note("end a session", lambda: self._store.end_session(token))
             return None
+        if now - row.checked_at >= ASK_AGAIN_AFTER and not self._may_stay(row, now):
+            return None
         # A page that loads itself again is not a sign of its owner.
         if idle >= SEEN_EVERY and flask.request.args.get("retry") != "auto":
             self._try_to_note("keep when a session was used", lambda: self._store.touch_session(token, now))
         return _visitor(row, token)
+
+    def _may_stay(self, row: SessionRow, now: datetime) -> bool:
+        """Ask the directory about the person of an open session. Only its word ends a session, not its silence."""
+        if time.monotonic() < self._rests_until:
+            return True
+        try:
+            is_there, _ = look_for(self._directory, None, row.username, row.directory_id)
+        except (DirectoryError, TimeoutError) as error:
+            self._rests_until = time.monotonic() + REST_S
+            log.warning("sessions go on unasked: the directory does not answer: %s", error)
+            return True
+        if is_there:
+            self._try_to_note("keep who may stay", lambda: self._store.check_sessions(row.directory_id, now))
+        else:
+            self._try_to_note("end sessions", lambda: self._store.end_sessions(row.directory_id))
+        return is_there
 
     def _try_to_note(self, what: str, write: Callable[[], None]) -> None:
         """Write what any later request can write as well. A file that is locked or full costs a reader no page."""
@@ -128,10 +170,15 @@ class SignIn:
         except sqlite3.Error as error:
             log.warning("the store could not %s: %s", what, error)
 
-    def _take_back(self, subject: str, made: Try) -> None:
+    def _address(self) -> str:
+        """Where this request comes from."""
+        forwarded_for = flask.request.headers.get("X-Forwarded-For", "")
+        return client_address(flask.request.environ.get("REMOTE_ADDR", ""), forwarded_for, self._proxies)
+
+    def _take_back(self, made: Try) -> None:
         """Take the try back. When that fails too, the directory's failure is still what the person is told."""
         try:
-            self._store.take_back_try(subject, made)
+            self._store.take_back_try(made)
         except sqlite3.Error as error:
             log.warning("the store could not take a try back: %s", error)
 
@@ -151,14 +198,6 @@ class SignIn:
             failures_before=now - timedelta(seconds=FORGET_AFTER_S),
             cards_before=now - CARDS_LIMIT,
         )
-
-
-def _subject(username: str) -> str:
-    """The key under which tries are counted: one for every spelling that a directory may take for the same name.
-
-    Addresses are not counted: a whole school may stand behind one, and so may our own reverse proxy.
-    """
-    return f"name:{throttle_key(username)}"
 
 
 def _visitor(row: SessionRow, token: str) -> Visitor:

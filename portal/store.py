@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+
+from directory.throttle import Count, Rule, Subject, taken_back
 
 STORE_FILE = "portal.db"
 BUSY_TIMEOUT_S = 2.0
@@ -17,15 +19,18 @@ SHORT_BUSY_TIMEOUT_S = 0.5
 """For what a page can do without: its reader does not wait long for a file that another process holds."""
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS sessions (
+DROP TABLE IF EXISTS sessions;
+DROP TABLE IF EXISTS sign_in_failures;
+CREATE TABLE IF NOT EXISTS open_sessions (
     token_hash TEXT PRIMARY KEY, username TEXT NOT NULL, directory_id TEXT NOT NULL, display_name TEXT NOT NULL,
-    created_at REAL NOT NULL, seen_at REAL NOT NULL
+    created_at REAL NOT NULL, seen_at REAL NOT NULL, checked_at REAL NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (seen_at);
-CREATE TABLE IF NOT EXISTS sign_in_failures (
-    subject TEXT PRIMARY KEY, failures INTEGER NOT NULL, last_at REAL NOT NULL
+CREATE INDEX IF NOT EXISTS open_sessions_by_age ON open_sessions (seen_at);
+CREATE TABLE IF NOT EXISTS sign_in_tries (
+    name_key TEXT NOT NULL, address TEXT NOT NULL, failures INTEGER NOT NULL, first_at REAL NOT NULL,
+    last_at REAL NOT NULL, PRIMARY KEY (name_key, address)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS sign_in_failures_by_age ON sign_in_failures (last_at);
+CREATE INDEX IF NOT EXISTS sign_in_tries_by_age ON sign_in_tries (last_at);
 CREATE TABLE IF NOT EXISTS cards (
     directory_id TEXT NOT NULL, instance_id TEXT NOT NULL, card TEXT NOT NULL, heard_at REAL NOT NULL,
     PRIMARY KEY (directory_id, instance_id)
@@ -42,20 +47,17 @@ class SessionRow:
     display_name: str
     created_at: datetime
     seen_at: datetime
+    checked_at: datetime
+    """When the directory said last that this person may be here."""
 
 
 @dataclass(frozen=True)
 class Try:
-    """What became of the wish to try: wait `wait_s` seconds first, or, when that is 0, it was counted at `at`.
-
-    `failures_before` and `last_before` are the count as it was, None when there was none: what to go back to.
-    """
+    """What became of the wish to try: wait `wait_s` seconds first; or, when that is 0, it was counted as failed."""
 
     wait_s: float
-    at: datetime
-    failures_before: int | None = None
-    last_before: datetime | None = None
-    failures: int = 0
+    before: dict[Subject, Count | None]
+    after: dict[Subject, Count]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Store:
         """Keep a session; only a digest of its token is stored."""
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO open_sessions VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     _digest(token),
                     row.username,
@@ -92,6 +94,7 @@ class Store:
                     row.display_name,
                     row.created_at.timestamp(),
                     row.seen_at.timestamp(),
+                    row.checked_at.timestamp(),
                 ),
             )
 
@@ -99,69 +102,64 @@ class Store:
         """Return the session of `token`, None when there is none or it has ended."""
         with self._connection() as connection:
             row = connection.execute(
-                "SELECT username, directory_id, display_name, created_at, seen_at FROM sessions WHERE token_hash = ?",
+                "SELECT username, directory_id, display_name, created_at, seen_at, checked_at"
+                " FROM open_sessions WHERE token_hash = ?",
                 (_digest(token),),
             ).fetchone()
-        return None if row is None else SessionRow(row[0], row[1], row[2], _moment(row[3]), _moment(row[4]))
+        return None if row is None else SessionRow(*row[:3], *map(_moment, row[3:]))
 
     def touch_session(self, token: str, now: datetime) -> None:
         """Note that the session's owner did something now. Does not wait long for the file."""
         with self._writing(SHORT_BUSY_TIMEOUT_S) as connection:
             connection.execute(
-                "UPDATE sessions SET seen_at = ? WHERE token_hash = ?", (now.timestamp(), _digest(token))
+                "UPDATE open_sessions SET seen_at = ? WHERE token_hash = ?", (now.timestamp(), _digest(token))
             )
 
     def end_session(self, token: str) -> None:
         """End the session, in every copy of its cookie. Does not wait long for the file."""
         with self._writing(SHORT_BUSY_TIMEOUT_S) as connection:
-            connection.execute("DELETE FROM sessions WHERE token_hash = ?", (_digest(token),))
+            connection.execute("DELETE FROM open_sessions WHERE token_hash = ?", (_digest(token),))
 
-    def begin_try(self, subject: str, now: datetime, *, wait_s: Callable[[int], float], forget_after: timedelta) -> Try:
-        """Count a try of `subject` as failed before it is made; or say how long to wait first, and count nothing.
-
-        Counting first keeps many tries at once from passing together. `wait_s` says how long after the last failure
-        the next try may come; a count whose last failure is older than `forget_after` starts anew.
-        """
-        with self._writing() as connection:
-            row = connection.execute(
-                "SELECT failures, last_at FROM sign_in_failures WHERE subject = ?", (subject,)
-            ).fetchone()
-            before, last_before = (row[0], _moment(row[1])) if row else (None, None)
-            failures = before or 0
-            passed = max(now - (last_before or now), timedelta(0))  # a clock that was put back prolongs no wait
-            if passed > forget_after:
-                failures = 0
-            wait = wait_s(failures) - passed.total_seconds()
-            if failures and wait > 0:
-                return Try(wait, now)
+    def check_sessions(self, directory_id: str, now: datetime) -> None:
+        """Note that a person may still be here: their sessions go on unasked for a while."""
+        with self._writing(SHORT_BUSY_TIMEOUT_S) as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO sign_in_failures VALUES (?, ?, ?)", (subject, failures + 1, now.timestamp())
+                "UPDATE open_sessions SET checked_at = ? WHERE directory_id = ?", (now.timestamp(), directory_id)
             )
-            return Try(0.0, now, before, last_before, failures + 1)
 
-    def take_back_try(self, subject: str, made: Try) -> None:
-        """Put the count of `subject` back to what it was before `made`: the try came to nothing for another reason.
+    def end_sessions(self, directory_id: str) -> None:
+        """End every session of a person."""
+        with self._writing(SHORT_BUSY_TIMEOUT_S) as connection:
+            connection.execute("DELETE FROM open_sessions WHERE directory_id = ?", (directory_id,))
 
-        Its time goes back too: a new one would begin the wait after the last failure again. When other tries were
-        counted since, theirs stay, and only this one is taken away.
+    def begin_try(self, rules: Mapping[Subject, Rule], now: datetime) -> Try:
+        """Count a try before it is made, in every count that it belongs to; or say how long to wait, and count nothing.
+
+        `rules`: which counts those are, each with its rule (directory.throttle).
         """
-        at = made.at.timestamp()
         with self._writing() as connection:
-            if made.failures_before is not None and made.last_before is not None:
-                connection.execute(
-                    "UPDATE sign_in_failures SET failures = ?, last_at = ?"
-                    " WHERE subject = ? AND failures = ? AND last_at = ?",
-                    (made.failures_before, made.last_before.timestamp(), subject, made.failures, at),
-                )
-                if connection.execute("SELECT changes()").fetchone()[0]:
-                    return
-            connection.execute("UPDATE sign_in_failures SET failures = failures - 1 WHERE subject = ?", (subject,))
-            connection.execute("DELETE FROM sign_in_failures WHERE subject = ? AND failures <= 0", (subject,))
+            before = {subject: _read_count(connection, subject) for subject in rules}
+            steps = {subject: rule(before[subject], now) for subject, rule in rules.items()}
+            wait_s = max(step.wait_s for step in steps.values())
+            if wait_s <= 0:
+                for subject, step in steps.items():
+                    _write_count(connection, subject, step.after)
+            return Try(max(0.0, wait_s), before, {subject: step.after for subject, step in steps.items()})
 
-    def forgive(self, subject: str) -> None:
-        """Forget the failures of `subject`."""
+    def take_back_try(self, made: Try) -> None:
+        """Take a try out of every count: nobody answered it."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM sign_in_failures WHERE subject = ?", (subject,))
+            for subject in made.after:
+                _take_back_one(connection, subject, made)
+
+    def forgive(self, made: Try) -> None:
+        """After a right password: the name from this address, and over all of them, begins anew."""
+        with self._writing() as connection:
+            for subject in made.after:
+                if subject[0]:
+                    _write_count(connection, subject, None)
+                else:
+                    _take_back_one(connection, subject, made)
 
     def keep_cards(self, directory_id: str, cards: dict[str, str], now: datetime) -> None:
         """Keep the texts of fresh answers by instance id; each replaces the one before it. Does not wait long."""
@@ -182,8 +180,8 @@ class Store:
     def forget_old(self, *, sessions_before: datetime, failures_before: datetime, cards_before: datetime) -> None:
         """Delete what nobody will ask for again."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM sessions WHERE seen_at < ?", (sessions_before.timestamp(),))
-            connection.execute("DELETE FROM sign_in_failures WHERE last_at < ?", (failures_before.timestamp(),))
+            connection.execute("DELETE FROM open_sessions WHERE seen_at < ?", (sessions_before.timestamp(),))
+            connection.execute("DELETE FROM sign_in_tries WHERE last_at < ?", (failures_before.timestamp(),))
             connection.execute("DELETE FROM cards WHERE heard_at < ?", (cards_before.timestamp(),))
 
     @contextmanager
@@ -203,6 +201,27 @@ class Store:
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
+
+
+def _read_count(connection: sqlite3.Connection, subject: Subject) -> Count | None:
+    row = connection.execute(
+        "SELECT failures, first_at, last_at FROM sign_in_tries WHERE name_key = ? AND address = ?", subject
+    ).fetchone()
+    return None if row is None else Count(row[0], _moment(row[1]), _moment(row[2]))
+
+
+def _write_count(connection: sqlite3.Connection, subject: Subject, count: Count | None) -> None:
+    if count is None:
+        connection.execute("DELETE FROM sign_in_tries WHERE name_key = ? AND address = ?", subject)
+    else:
+        values = (*subject, count.failures, count.first_at.timestamp(), count.last_at.timestamp())
+        connection.execute("INSERT OR REPLACE INTO sign_in_tries VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _take_back_one(connection: sqlite3.Connection, subject: Subject, made: Try) -> None:
+    there = _read_count(connection, subject)
+    if there is not None:
+        _write_count(connection, subject, taken_back(there, made.before[subject], made.after[subject]))
 
 
 def _digest(token: str) -> str:

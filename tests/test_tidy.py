@@ -117,7 +117,7 @@ def test_no_address_of_a_registry_and_no_path_of_one_machine_lies_in_the_tree() 
 
 def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:
     pinned = tree("requirements/*.txt")
-    assert {path.stem for path in pinned} == {"run", "demo", "dev"}
+    assert {path.stem for path in pinned} == {"run", "demo", "dev", "client"}
     for path in pinned:
         text = path.read_text("utf-8")
         entries = re.split(r"(?m)^(?=[A-Za-z0-9])", text)[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import flask
@@ -14,9 +15,10 @@ from werkzeug.wrappers import Response
 from app import clock
 from app.accounts import download, past, rules, service
 from app.accounts.forms import AdjustForm, LimitForm, NameForm, ReverseForm
-from app.api.access import admin
+from app.accounts.rules import Allowance
+from app.api.access import admin, auditor, helper
 from app.db import reading, writing, writing_at_once
-from app.errors import InsufficientBalanceError, KeyReusedError, NotFoundError, WrongStateError
+from app.errors import DailyLimitError, InsufficientBalanceError, KeyReusedError, NotFoundError, WrongStateError
 from app.ledger import accounts, statement
 from app.ledger.models import Account
 from app.ledger.statement import EVERYTHING, Line
@@ -50,6 +52,15 @@ class Holder:
         return {"user_id": self.person.id} if self.person else {"account_id": self.account.id}
 
 
+@dataclass(frozen=True)
+class Adjusting:
+    """Whether the visitor may adjust this account; a helper's limit, and what of it is left today, in millionths."""
+
+    may: bool = False
+    limit: int | None = None
+    left: int = 0
+
+
 @dataclass
 class Forms:
     """The forms of the page; the one that was sent is filled in, the others are new."""
@@ -62,23 +73,34 @@ class Forms:
 
 @blueprint.get(f"/people/<{ID}:user_id>")
 @blueprint.get(f"/accounts/<{ID}:account_id>")
-@admin
+@auditor
 def show(**place: int) -> str:
     """Show an account, what may be done with it, and its lines."""
     return render(find_holder(reading(), **place), Forms())
 
 
 @blueprint.post(f"/people/<{ID}:user_id>/adjust")
+@helper
+def adjust(user_id: int) -> Response | tuple[str, int]:
+    """Add to a person's account or take from it; a helper within what they may in a day."""
+    return _adjust(find_holder(reading(), user_id=user_id))
+
+
 @blueprint.post(f"/accounts/<{ID}:account_id>/adjust")
 @admin
-def adjust(**place: int) -> Response | tuple[str, int]:
-    """Add to the account or take from it."""
+def adjust_shared(account_id: int) -> Response | tuple[str, int]:
+    """Add to a shared account or take from it."""
+    return _adjust(find_holder(reading(), account_id=account_id))
+
+
+def _adjust(holder: Holder) -> Response | tuple[str, int]:
     form, unit, now = AdjustForm(), settings_of_app().unit, clock.now()
-    holder = find_holder(reading(), **place)
+    within = my_allowance(now)
     if not form.validate():
         return render(holder, Forms(adjust=form)), 422
+    write = writing_at_once if within is None else writing
     try:
-        entry = writing_at_once(
+        entry = write(
             lambda session: service.adjust(
                 session,
                 account_id=holder.account.id,
@@ -87,8 +109,13 @@ def adjust(**place: int) -> Response | tuple[str, int]:
                 by=me(),
                 form_id=form.form_id.data,
                 now=now,
+                within=within,
             )
         )
+    except DailyLimitError as exc:
+        free, daily = (unit.price(int(str(exc.facts[name]))) for name in ("left_micro", "limit_micro"))
+        form.amount.errors = [f"You may adjust {daily} a day; {free} of it is left today"]
+        return render(holder, Forms(adjust=form)), 422
     except InsufficientBalanceError as exc:
         available, floor = (int(str(exc.facts[name])) for name in ("available_micro", "floor_micro"))
         left = max(0, available - floor)
@@ -166,7 +193,7 @@ def reverse(entry_id: int, **place: int) -> Response | tuple[str, int]:
 
 @blueprint.get(f"/people/<{ID}:user_id>/statement.csv")
 @blueprint.get(f"/accounts/<{ID}:account_id>/statement.csv")
-@admin
+@auditor
 def download_statement(**place: int) -> Response:
     """Give every line of the account as a file."""
     settings, account = settings_of_app(), find_holder(reading(), **place).account
@@ -207,6 +234,7 @@ def render(holder: Holder, forms: Forms, open_id: int | None = None) -> str:
         older=lines[-1].sequence if lines and lines[-1].sequence > 1 else None,
         opened=opened,
         forms=_complete(forms, account),
+        adjusting=_adjusting(session, holder),
     )
 
 
@@ -216,9 +244,26 @@ def back(holder: Holder, open_id: int | None = None) -> Response:
     return flask.redirect(flask.url_for("accounts.show", **parameters), 303)
 
 
+def my_allowance(now: datetime) -> Allowance | None:
+    """Return what the visitor may adjust on the day of `now`; None for an administrator: without a limit."""
+    if current_user.may("admin"):
+        return None
+    settings = settings_of_app()
+    return Allowance(current_user.id, settings.config.helper_daily_limit, rules.day_begins(now, settings.zone))
+
+
 def me() -> str:
-    """Return the administrator's name as statements show it."""
+    """Return the visitor's name as statements show it."""
     return f"{current_user.display_name} ({current_user.username})"
+
+
+def _adjusting(session: Session, holder: Holder) -> Adjusting:
+    """What the visitor may do with the form that adjusts."""
+    allowance = my_allowance(clock.now())
+    if allowance is None:
+        return Adjusting(may=True)
+    mine = holder.person is not None and holder.person.id != current_user.id and current_user.may("helper")
+    return Adjusting(mine, allowance.limit, service.left_today(session, allowance=allowance)) if mine else Adjusting()
 
 
 def _complete(forms: Forms, account: Account) -> Forms:

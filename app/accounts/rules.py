@@ -1,10 +1,12 @@
-"""Limits of accounts and names of shared ones, as functions of values. Amounts are millionths."""
+"""Limits of accounts and of helpers, and names of shared ones, as functions of values. Amounts are millionths."""
 
 from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from app.money import MINUS, Unit
 
@@ -28,6 +30,20 @@ class Limit:
         if self.kind == "default":
             raise ValueError("the default limit knows its floor, this account does not")
         return {"restricted": 0, "overdraft": -self.overdraft}.get(self.kind)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one helper may adjust in a day: `limit` in millionths, of the day that began at `since`."""
+
+    helper_id: int
+    limit: int
+    since: datetime
+
+
+def day_begins(now: datetime, zone: ZoneInfo) -> datetime:
+    """Return when the day of `now` began on the clock of `zone`."""
+    return datetime.combine(now.astimezone(zone).date(), time.min, zone)
 
 
 def limit_of(floor: int | None, *, is_own: bool = True) -> Limit:

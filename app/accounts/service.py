@@ -11,13 +11,21 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.accounts import rules
-from app.accounts.rules import Limit
-from app.errors import InvalidInputError, KeyReusedError, NotFoundError, WrongStateError
+from app.accounts.rules import Allowance, Limit
+from app.errors import (
+    DailyLimitError,
+    InvalidInputError,
+    KeyReusedError,
+    NotAllowedError,
+    NotFoundError,
+    WrongStateError,
+)
 from app.ledger import accounts, statement
 from app.ledger import service as ledger
 from app.ledger.booking import Booked
 from app.ledger.models import Account, Entry
 from app.money import Unit
+from app.people.models import User
 
 
 def list_shared(session: Session, *, query: str, after: str, limit: int) -> list[Account]:
@@ -103,19 +111,31 @@ def set_limit(
 
 
 def adjust(
-    session: Session, *, account_id: int, amount: int, reason: str, by: str, form_id: str, now: datetime
+    session: Session,
+    *,
+    account_id: int,
+    amount: int,
+    reason: str,
+    by: str,
+    form_id: str,
+    now: datetime,
+    within: Allowance | None = None,
 ) -> Booked:
     """Add to an account or, with `amount` (millionths) below 0, take from it; `by` is named on the statement.
 
-    `form_id`: the hidden id of the form that asks, so that sending it twice books it once. Raises NotFoundError,
-    InsufficientBalanceError when the limit does not let so much be taken, WrongStateError for a closed account,
-    KeyReusedError when the form was already used for something else.
+    `form_id`: the hidden id of the form that asks, so that sending it twice books it once. `within`: the helper who
+    asks, and what they may; this must run in `app.db.writing` then. Raises NotFoundError, InsufficientBalanceError
+    when the limit does not let so much be taken, WrongStateError for a closed account, KeyReusedError when the form
+    was already used for something else, DailyLimitError, NotAllowedError for a helper's own purse or a shared account.
     """
     account = _get(session, account_id)
     if account.closed_at is not None:
         raise WrongStateError("This account is closed. Reopen it first.", account_id=account_id)
     owner = account.user_id if account.user_id is not None else f"shared:{account_id}"
     key = f"adjustment:{owner}:{form_id}"
+    if within is not None:
+        key = f"{_helped_by(within.helper_id)}{owner}:{form_id}"
+        _check_helper(session, account=account, amount=amount, key=key, within=within)
     entry = ledger.post(
         session,
         account_id=account_id,
@@ -128,6 +148,22 @@ def adjust(
     )
     _check_title(session, account_id, entry.id, reason, key)
     return entry
+
+
+def left_today(session: Session, *, allowance: Allowance) -> int:
+    """Return what a helper may still adjust on the day that `allowance` is for, in millionths; never below 0.
+
+    Added up from the books: adding and taking both count, and a reversal by an administrator gives nothing back.
+    """
+    prefix = _helped_by(allowance.helper_id)
+    used = session.scalar(
+        select(func.coalesce(func.sum(func.abs(Entry.amount)), 0)).where(
+            Entry.key >= prefix,
+            Entry.key < prefix[:-1] + chr(ord(prefix[-1]) + 1),  # keys are compared byte by byte
+            Entry.created_at >= allowance.since,
+        )
+    )
+    return max(0, allowance.limit - int(used or 0))
 
 
 def reverse(session: Session, *, account_id: int, entry_id: int, reason: str, by: str, now: datetime) -> Booked:
@@ -156,6 +192,28 @@ def _get(session: Session, account_id: int) -> Account:
     if account is None:
         raise NotFoundError("There is no such account.", account_id=account_id)
     return account
+
+
+def _helped_by(helper_id: int) -> str:
+    """The beginning of the keys under which the adjustments of one helper stand."""
+    return f"adjustment:helper:{helper_id}:"
+
+
+def _check_helper(session: Session, *, account: Account, amount: int, key: str, within: Allowance) -> None:
+    """Hold a helper to their limit. Their own row is locked: two tries at once would each find the other's share free.
+
+    What was booked under this key before is not looked at again: the books answer with what they have.
+    """
+    if account.user_id is None:
+        raise NotAllowedError("Only administrators adjust shared accounts.")
+    if account.user_id == within.helper_id:
+        raise NotAllowedError("Somebody else has to adjust your own purse. Nothing was changed.")
+    session.get(User, within.helper_id, with_for_update=True)
+    if session.scalar(select(Entry.id).where(Entry.key == key)) is not None:
+        return
+    left = left_today(session, allowance=within)
+    if abs(amount) > left:
+        raise DailyLimitError(left_micro=left, limit_micro=within.limit)
 
 
 def _locked_shared(session: Session, account_id: int) -> Account:

@@ -10,7 +10,7 @@ from app import clock
 from app.accounts import rules, service
 from app.accounts.forms import DefaultLimitForm, NameForm, NewForm
 from app.accounts.pages import ID, Forms, back, find_holder, me, render
-from app.api.access import admin
+from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.errors import InvalidInputError, WrongStateError
 from app.ledger import accounts
@@ -25,7 +25,7 @@ blueprint = Blueprint("shared_accounts", __name__, url_prefix="/admin/accounts")
 
 
 @blueprint.get("")
-@admin
+@auditor
 def list_accounts() -> str:
     """List the shared accounts by name, or those that match a search."""
     session, unit = reading(), settings_of_app().unit
@@ -72,7 +72,7 @@ def make() -> Response | tuple[str, int]:
 
 
 @blueprint.get("/limit")
-@admin
+@auditor
 def show_default_limit() -> str:
     """Show how far everybody may go down who has no limit of their own."""
     form = DefaultLimitForm(formdata=None)

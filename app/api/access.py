@@ -12,10 +12,16 @@ from app import clock
 from app.api import tokens
 from app.db import reading
 from app.errors import NotAllowedError, NotSignedInError
+from app.people import devices, rules
 from app.settings import settings_of_app
 
 F = TypeVar("F", bound=Callable[..., Any])
 MARK = "_twinpurse_access"
+REFUSALS = {
+    "auditor": "This page is for administrators.",
+    "helper": "Helpers and administrators may do this.",
+    "admin": "Only administrators may do this.",
+}
 
 
 def public(view: F) -> F:
@@ -26,6 +32,16 @@ def public(view: F) -> F:
 def signed_in(view: F) -> F:
     """A signed-in user may call this, for themselves."""
     return _mark(view, ("user", ""))
+
+
+def auditor(view: F) -> F:
+    """Who may look at administrators' pages may call this: auditors, helpers, administrators. It changes nothing."""
+    return _mark(view, ("auditor", ""))
+
+
+def helper(view: F) -> F:
+    """Helpers and administrators may call this; the service holds helpers to their daily limit."""
+    return _mark(view, ("helper", ""))
 
 
 def admin(view: F) -> F:
@@ -43,6 +59,16 @@ def portal(view: F) -> F:
     return _mark(view, ("portal", ""))
 
 
+def with_password(view: F) -> F:
+    """Whoever sends name and password in the body may call this, which checks them; cookies are not looked at."""
+    return _mark(view, ("password", ""))
+
+
+def device(view: F) -> F:
+    """A desktop client may call this for its person, with the token of its device; cookies are not looked at."""
+    return _mark(view, ("device", ""))
+
+
 def access_of(view: Callable[..., Any] | None) -> tuple[str, str]:
     """Return (kind, scope) of a view; ("none", "") for one without a mark."""
     mark: tuple[str, str] = getattr(view, MARK, ("none", ""))
@@ -58,7 +84,7 @@ def guard() -> None:
     if endpoint is None or endpoint == "static":
         return
     kind, scope = access_of(flask.current_app.view_functions.get(endpoint))
-    if kind == "public":
+    if kind in ("public", "password"):
         return
     if kind == "machine":
         if tokens.find_machine_token(reading(), token=_bearer(tokens.MACHINE_PREFIX)).scope != scope:
@@ -71,11 +97,13 @@ def guard() -> None:
             instance_id=settings.config.id,
             now=clock.now(),
         )
-    elif kind in ("user", "admin"):
+    elif kind == "device":
+        flask.g.device = devices.find(token=_bearer(devices.PREFIX))
+    elif kind == "user" or kind in REFUSALS:
         if not current_user.is_authenticated:
             raise NotSignedInError
-        if kind == "admin" and not current_user.is_admin:
-            raise NotAllowedError("This page is for administrators.")
+        if kind in REFUSALS and not rules.may(current_user.role, kind):
+            raise NotAllowedError(REFUSALS[kind])
     else:
         raise NotAllowedError(f"The endpoint {endpoint} says nobody may call it.")
 

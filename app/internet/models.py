@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, BigInt, UtcDateTime
+from app.ledger.models import only_where
 
 
 class UsagePosition(Base):
@@ -32,7 +33,7 @@ class UsageCarry(Base):
 
 
 class UnmatchedUsage(Base):
-    """Usage under a name that the directory does not know; kept, so that it can be assigned later."""
+    """Usage under a name that the directory does not know; kept until it is assigned to somebody or dismissed."""
 
     __tablename__ = "unmatched_usage"
 
@@ -43,5 +44,12 @@ class UnmatchedUsage(Base):
     bytes: Mapped[int] = mapped_column(BigInt)
     requests: Mapped[int]
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    assigned_to_id: Mapped[int | None] = mapped_column(BigInt, ForeignKey("users.id"))
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    settled_by: Mapped[str] = mapped_column(String(256), default="")
+    reason: Mapped[str] = mapped_column(Text, default="")
 
-    __table_args__ = (UniqueConstraint("source", "batch", "username"),)
+    __table_args__ = (
+        UniqueConstraint("source", "batch", "username"),
+        Index("ix_unmatched_usage_open", "username", "source", **only_where("settled_at IS NULL")),
+    )

@@ -17,7 +17,7 @@ from app.internet import rules
 from app.internet.models import UnmatchedUsage, UsageCarry, UsagePosition
 from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
-from app.people.models import User
+from app.people.models import User, UserName
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,24 @@ def book(
 
 
 def standing(session: Session, *, enforce: bool) -> dict[str, bool]:
-    """Return username -> whether they may go on, for every user. In monitor mode everybody may."""
-    rows = session.execute(
-        select(User.username, Account.balance - Account.reserved, Account.floor)
+    """Return name -> whether they may go on, for every user and every other name of theirs, as `name_key` has it.
+
+    Who is not active may not. In monitor mode everybody may.
+    """
+    figures = User.status, Account.balance - Account.reserved, Account.floor
+    own = select(User.username, *figures).join(Account, Account.user_id == User.id).order_by(User.username)
+    other = (
+        select(UserName.name_key, *figures)
+        .join(User, User.id == UserName.user_id)
         .join(Account, Account.user_id == User.id)
-        .order_by(User.username)
+        .order_by(UserName.name_key)
     )
-    return {name: not enforce or rules.may_go_on(available=available, floor=floor) for name, available, floor in rows}
+    found: dict[str, bool] = {}
+    for rows in (session.execute(other), session.execute(own)):  # somebody's own name counts before another's alias
+        for name, status, available, floor in rows:
+            active = status == "active"
+            found[name] = not enforce or (active and rules.may_go_on(available=available, floor=floor))
+    return found
 
 
 def _book_known(

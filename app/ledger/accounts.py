@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, String, false, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from app.db import UtcDateTime
 from app.errors import InvalidInputError, NotFoundError, WrongStateError
-from app.ledger.models import Account, AccountDefaults
+from app.ledger.models import ACCOUNTS, Account, AccountDefaults
 
 DEFAULTS_ID = 1
 """The migration makes this row."""
@@ -22,6 +23,24 @@ def open_account(session: Session, *, user_id: int, name: str, now: datetime) ->
         session.add(account)
         session.flush()
     return account
+
+
+def open_many(session: Session, *, owners: Select[int, str], now: datetime) -> None:
+    """Open accounts with empty balances and the default limit for (user's id, name) of `owners`, who have none yet."""
+    found, floor = owners.subquery(), _locked_default_floor(session)
+    zero = literal(0, Account.balance.type)
+    columns = {
+        "kind": literal("user", String),
+        "user_id": found.c[0],
+        "name": found.c[1],
+        "balance": zero,
+        "reserved": zero,
+        "sequence": zero,
+        "floor": literal(floor, Account.floor.type),
+        "floor_is_own": false(),
+        "created_at": literal(now, UtcDateTime),
+    }
+    session.execute(insert(ACCOUNTS).from_select(list(columns), select(*columns.values()).order_by(found.c[0])))
 
 
 def open_shared(session: Session, *, name: str, now: datetime) -> Account:

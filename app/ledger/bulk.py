@@ -68,7 +68,7 @@ def credit_many(
     `top_up` as in `rules.credit`. All entries share one note. No entry is written where nothing would move.
     """
     delta = credit_of(amount=amount, top_up=top_up, cap=cap)
-    takes = top_up == "reset"
+    takes = top_up in ("reset", "lower")
     mine = (*where, Account.user_id.is_not(None))
     rows = select(
         Account.id,
@@ -86,6 +86,42 @@ def credit_many(
     if is_postgresql(session):
         return _move_in_one_statement(session, rows, mine)
     return _move_in_steps(session, rows, ((*mine, delta != 0), delta))
+
+
+def take_many(
+    session: Session,
+    *,
+    where: Sequence[ColumnElement[bool]],
+    keep: int,
+    key_prefix: str,
+    now: datetime,
+    title: str,
+    detail: str,
+) -> Moved:
+    """Take from the users' accounts that fulfil `where` what they have above `keep`, under `key_prefix` + user id.
+
+    `keep` in millionths, 0 or more. What is held is left, and so is a purse that has no more than `keep`. The source is
+    "adjustment". An account that has the key already is passed over. All entries share one note.
+    """
+    left = Account.balance - Account.reserved
+    mine = (*where, Account.user_id.is_not(None), left > keep)
+    delta = literal(keep, Account.balance.type) - left
+    rows = select(
+        Account.id,
+        Account.sequence + 1,
+        delta,
+        Account.balance + delta,
+        literal("adjustment", String),
+        literal("guarded", String),
+        literal(0),
+        literal(None, Entry.quantity.type),
+        literal(key_prefix, String) + cast(Account.user_id, String),
+        literal(None, Entry.reverses_id.type),
+        *_fixed(session, now, now, title, detail),
+    ).where(*mine)
+    if is_postgresql(session):
+        return _move_in_one_statement(session, rows, mine)
+    return _move_in_steps(session, rows, (mine, delta))
 
 
 def reverse_many(
@@ -137,6 +173,9 @@ def credit_of(*, amount: int, top_up: str, cap: int | None) -> ColumnElement[int
     """Return, as SQL over Account, what one occurrence of a schedule moves: the twin of `rules.credit`."""
     if top_up == "reset":
         return amount - Account.balance
+    if top_up == "lower":
+        over = Account.balance - amount
+        return case((over > 0, -over), else_=0)
     if top_up == "cap" and cap is not None:
         room = cap - Account.balance
         return case((room <= 0, 0), (room < amount, room), else_=amount)
@@ -149,9 +188,11 @@ def _overrun(delta: ColumnElement[int]) -> ColumnElement[int]:
     return case((or_(delta >= 0, Account.floor.is_(None), below <= 0), 0), (below > -delta, -delta), else_=below)
 
 
-def _fixed(session: Session, now: datetime, at: datetime, title: str) -> tuple[ColumnElement[Any], ...]:
+def _fixed(
+    session: Session, now: datetime, at: datetime, title: str, detail: str = ""
+) -> tuple[ColumnElement[Any], ...]:
     """Make the note of all entries, and return the last columns of MOVED, which all have alike."""
-    note_id = session.scalars(insert(NOTES).values(title=title, detail="").returning(Note.id)).one()
+    note_id = session.scalars(insert(NOTES).values(title=title, detail=detail).returning(Note.id)).one()
     return literal(note_id), literal(at, UtcDateTime), literal(now, UtcDateTime)
 
 

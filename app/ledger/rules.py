@@ -33,12 +33,15 @@ def credit(*, balance: int, amount: int, top_up: str, cap: int | None) -> int:
     """Return what one occurrence of a schedule moves, by how it tops up.
 
     "add" gives `amount`; "cap" gives what fits under `cap`, and leaves a balance above it alone (as PaperCut's
-    accumulation limit does); "reset" moves the balance to `amount`, which may take money away.
+    accumulation limit does); "reset" moves the balance to `amount`, which may take money away; "lower" takes away what
+    is above `amount`, and gives nothing.
     """
     if top_up == "cap" and cap is not None:
         return max(0, min(amount, cap - balance))
     if top_up == "reset":
         return amount - balance
+    if top_up == "lower":
+        return min(0, amount - balance)
     return amount
 
 

@@ -4,32 +4,49 @@ from __future__ import annotations
 
 import flask
 from flask import Blueprint, request
+from werkzeug.wrappers import Response
 
-from app.api.access import admin
-from app.db import reading
+from app import clock
+from app.api.access import admin, auditor
+from app.db import reading, writing
 from app.people import service
 from app.web.addresses import read_text
 
 PAGE = 50
 QUERY_LENGTH_MAX = 100
+STATUS_WORDS = {"active": "Active", "disabled": "Disabled", "gone": "Gone"}
 
 blueprint = Blueprint("people_admin", __name__, url_prefix="/admin/people")
 
 
 @blueprint.get("")
-@admin
+@auditor
 def list_people() -> str:
     """List the people who have a purse, by user name, or those who match a search."""
     session = reading()
     query = read_text(request.args, "q", QUERY_LENGTH_MAX).strip()
     after = read_text(request.args, "after", 256)
-    found = service.list_users(session, query=query, after=after, limit=PAGE + 1)
+    status = request.args.get("status", "")
+    status = status if status in STATUS_WORDS else ""
+    found = service.list_users(session, query=query, after=after, limit=PAGE + 1, status=status)
     return flask.render_template(
         "people/list.html",
         people=found[:PAGE],
         query=query,
+        status=status,
+        status_words=STATUS_WORDS,
         after=after,
         more=found[PAGE - 1][0].username if len(found) > PAGE else "",
         total=service.count_users(session, query=""),
-        matching=service.count_users(session, query=query),
+        matching=service.count_users(session, query=query, status=status),
     )
+
+
+@blueprint.post("/<int(max=9223372036854775807):user_id>/sign-out")
+@admin
+def sign_out_everywhere(user_id: int) -> Response:
+    """End all sessions of a person, and the clients on their desktops."""
+    person, now = service.get_user(reading(), user_id=user_id).display_name, clock.now()
+    writing(lambda session: service.end_access(session, user_ids=[user_id], now=now))
+    flask.flash(f"{person} is signed out everywhere.", "ok")
+    return flask.redirect(flask.url_for("accounts.show", user_id=user_id), 303)

@@ -3,97 +3,160 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+import time
+from typing import Final
 
 from flask import current_app
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
 from app.errors import NotFoundError, NotSignedInError, TooManyAttemptsError, UnavailableError
-from app.people import service
-from app.people.models import SignInFailure, User
+from app.people import aliases, local, service, throttle
+from app.people.models import User
+from app.people.throttle import Try
 from app.settings import settings_of_app
 from directory.interface import (
     BadCredentialsError,
     Directory,
     DirectoryError,
+    DirectoryNearLockoutError,
+    Person,
     is_plausible_password,
     is_plausible_username,
 )
-from directory.throttle import FORGET_AFTER_S, delay_s, throttle_key
+from directory.presence import ASK_AGAIN_AFTER
+from directory.refusals import WRONG, refusal_in_words
+from directory.throttle import FIRST_WAIT_S
 
-Tries = tuple[int, datetime] | None
-"""(failures, when the last one was) of a name; None where nothing is counted."""
-RENEW_AFTER = timedelta(minutes=15)
-REFUSED = "That name and password do not match. Use the ones that you use to sign in to the network."
+AWAY: Final = "The network's directory does not answer. Nothing is lost; try again soon."
+REFUSAL_TAKES_S = 0.4
+"""A refusal takes at least so long: the clock shall not tell local people, of whom the directory is not asked."""
 
 
-def check(*, username: str, password: str) -> int:
-    """Return the user's id when the directory accepts the password; their record and groups are renewed by it.
+def check(*, username: str, password: str, address: str) -> int:
+    """Return the user's id when the password is right; a directory person's record and groups are renewed by it.
 
-    Each try is counted before the directory is asked, so that many at once are not free either, and taken back when
-    it was right or not answered. Only names are counted: a whole school may come from one address. Raises
-    NotSignedInError (one text for every cause), TooManyAttemptsError with `wait_s`, UnavailableError.
+    `address`: where the try comes from, as app.web.peers says it. Raises NotSignedInError (one text for an unknown name
+    and a wrong password), TooManyAttemptsError with `wait_s`, UnavailableError.
     """
     if not (is_plausible_username(username) and is_plausible_password(password)):
-        raise NotSignedInError(REFUSED)
-    now = clock.now()
-    name = throttle_key(username)
-    wait_s, before = writing(lambda session: _admit(session, name, now))
-    if wait_s > 0:
-        raise TooManyAttemptsError(f"Too many tries. Wait {_in_words(wait_s)}, then try again.", wait_s=wait_s)
+        raise NotSignedInError(WRONG)
+    began = time.monotonic()
     try:
-        person = _directory().authenticate(username, password)
-    except BadCredentialsError:
-        raise NotSignedInError(REFUSED) from None
-    except DirectoryError as exc:
-        writing(lambda session: _take_back(session, name, before))
-        current_app.logger.error("sign-in: the directory does not answer: %s", exc)
-        raise UnavailableError("The network's directory does not answer. Nothing is lost; try again soon.") from exc
+        return _check(username, password, address)
+    except NotSignedInError:
+        time.sleep(max(0.0, began + REFUSAL_TAKES_S - time.monotonic()))
+        raise
+
+
+def _check(username: str, password: str, address: str) -> int:
+    """Each try is counted before anybody is asked, so that many at once are not free, and taken back when it was right
+    or not answered."""
+    now, settings = clock.now(), settings_of_app().config.directory
+    made = writing(
+        lambda session: throttle.begin(
+            session, name=username, address=address, lockout_after=settings.lockout_after, now=now
+        )
+    )
+    if made.wait_s:
+        raise _too_many(made.wait_s)
+    guest = local.find(reading(), typed=username, domains=settings.domains)
+    if guest is not None:
+        user_id = guest.user.id
+        if not guest.accepts(password, now):
+            raise NotSignedInError(WRONG)
+        writing(lambda session: throttle.forgive(session, made=made))
+        return user_id
+    person = _authenticate(username, password, made)
 
     def keep(session: Session) -> int:
-        session.execute(delete(SignInFailure).where(SignInFailure.username == name))
-        return service.remember(session, person=person, admin_groups=_admin_groups(), now=now).id
+        throttle.forgive(session, made=made)
+        return remember(session, person).id
 
     return writing(keep)
 
 
-def identify(username: str, directory_id: str | None = None) -> User:
-    """Return the user of that name, asking the directory for one who is new here.
+def _authenticate(username: str, password: str, made: Try) -> Person:
+    """Ask the directory. Only a wrong password stays counted."""
+    try:
+        return directory_of_app().authenticate(username, password)
+    except DirectoryNearLockoutError:
+        _take_back(made)
+        raise _too_many(math.ceil(FIRST_WAIT_S)) from None
+    except BadCredentialsError as exc:
+        if exc.reason:  # the password was right
+            _take_back(made)
+        else:
+            local.seem_to_check(reading(), password=password)
+        raise NotSignedInError(refusal_in_words(exc.reason)) from None
+    except DirectoryError as exc:
+        _take_back(made)
+        current_app.logger.error("sign-in: the directory does not answer: %s", exc)
+        raise UnavailableError(AWAY) from exc
 
-    `directory_id`: who the caller says it is; another person of the same name is not found. Raises NotFoundError,
-    UnavailableError.
+
+def identify(username: str, directory_id: str | None = None) -> User:
+    """Return whose name that is (their own, an alias or a former one), asking the directory for one who is new here.
+
+    `directory_id`: who the caller says it is; another person of the same name is not found. A former name may have been
+    given to somebody else, so the directory is asked about it first; while it is away, it is still the former holder's.
+    Raises NotFoundError, UnavailableError.
     """
     if not is_plausible_username(username):
         raise NotFoundError("Nobody has such a name.")
-    user = service.find_user(reading(), username=username)
-    if user is not None and directory_id in (None, user.directory_id):
-        return user
-    return _look_up(username, directory_id)
+    domains = settings_of_app().config.directory.domains
+    holder = aliases.find(reading(), typed=username, domains=domains)
+    if holder is None or directory_id not in (None, holder.user.directory_id):
+        return _look_up(username, directory_id)
+    if holder.kind == "former" and not aliases.was_asked(username):
+        try:
+            return _look_up(username, directory_id)
+        except (NotFoundError, UnavailableError):
+            aliases.note_asked(username)
+    return holder.user
 
 
 def renew(user: User) -> User:
     """Return the user with record, groups and rights as the directory has them; asked again after 15 minutes.
 
     Somebody who comes in by the portal never types a password here, so this is where their groups are renewed.
-    Administrators are asked about each time. While the directory is away, what is known counts for everybody else.
-    Raises NotFoundError for somebody who has left, UnavailableError for an administrator while it is away.
+    Who has a role is asked about each time. While the directory is away, what is known counts for everybody else.
+    Raises NotFoundError for somebody who has left or is disabled, UnavailableError for who has a role while it is away.
     """
-    if not user.is_admin and clock.now() - user.refreshed_at < RENEW_AFTER:
-        return user
-    try:
-        return _look_up(user.username, user.directory_id)
-    except UnavailableError:
-        if user.is_admin:
-            raise
-        return user
+    if user.origin != local.ORIGIN and (user.role or clock.now() - user.refreshed_at >= ASK_AGAIN_AFTER):
+        try:
+            user = _look_up(user.username, user.directory_id)
+        except UnavailableError:
+            if user.role:
+                raise
+    if not user.is_active:
+        raise NotFoundError("This person may not sign in any more.", username=user.username)
+    return user
+
+
+def remember(session: Session, person: Person) -> User:
+    """Keep what the directory has just said of a person, and return them."""
+    settings = settings_of_app().config.directory
+    return service.remember(
+        session,
+        person=person,
+        admin_groups=settings.admin_groups,
+        helper_groups=settings.helper_groups,
+        auditor_groups=settings.auditor_groups,
+        now=clock.now(),
+    )
+
+
+def directory_of_app() -> Directory:
+    """Return the directory of the instance that serves the present request."""
+    directory: Directory = current_app.extensions["twinpurse.directory"]
+    return directory
 
 
 def _look_up(username: str, directory_id: str | None) -> User:
     try:
-        person = _directory().find(username)
+        person = directory_of_app().find(username)
     except BadCredentialsError:
         person = None
     except DirectoryError as exc:
@@ -101,42 +164,15 @@ def _look_up(username: str, directory_id: str | None) -> User:
     if person is None or directory_id not in (None, person.directory_id):
         raise NotFoundError("The network's directory knows nobody of this name.", username=username)
     found = person
-    return writing(
-        lambda session: service.remember(session, person=found, admin_groups=_admin_groups(), now=clock.now())
-    )
+    return writing(lambda session: remember(session, found))
 
 
-def _directory() -> Directory:
-    directory: Directory = current_app.extensions["twinpurse.directory"]
-    return directory
+def _take_back(made: Try) -> None:
+    writing(lambda session: throttle.take_back(session, made=made))
 
 
-def _admin_groups() -> list[str]:
-    return settings_of_app().config.directory.admin_groups
-
-
-def _admit(session: Session, name: str, now: datetime) -> tuple[int, Tries]:
-    """Count a try; return (0, what stood there before), or count nothing and return the seconds to wait."""
-    row = session.get(SignInFailure, name, with_for_update=True)
-    if row is None:
-        session.add(SignInFailure(username=name, failures=1, last_at=now))
-        return 0, None
-    before = (row.failures, row.last_at)
-    age_s = (now - row.last_at).total_seconds()
-    wait_s = max(0, math.ceil(delay_s(row.failures) - age_s))
-    if wait_s == 0:
-        row.failures = row.failures + 1 if age_s < FORGET_AFTER_S else 1
-        row.last_at = now
-    return wait_s, before
-
-
-def _take_back(session: Session, name: str, before: Tries) -> None:
-    """Put back what stood there before a try that the directory did not answer."""
-    row = session.get(SignInFailure, name, with_for_update=True)
-    if row is not None and before is None:
-        session.delete(row)
-    elif row is not None and before is not None:
-        row.failures, row.last_at = before
+def _too_many(wait_s: int) -> TooManyAttemptsError:
+    return TooManyAttemptsError(f"Too many tries. Wait {_in_words(wait_s)}, then try again.", wait_s=wait_s)
 
 
 def _in_words(wait_s: int) -> str:

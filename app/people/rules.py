@@ -1,4 +1,4 @@
-"""Names of people and the life of a session, as functions of values."""
+"""Names of people, roles and the life of a session, as functions of values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,26 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
-def is_admin(groups: Iterable[str], admin_groups: Iterable[str]) -> bool:
-    """Whether membership of a configured group makes an administrator; names are compared without case."""
-    return not {name_key(group) for group in groups}.isdisjoint(name_key(group) for group in admin_groups)
+ROLES: Final = ("", "auditor", "helper", "admin")
+"""What a person may do here besides using their own purse, from nothing to everything; each includes those before."""
+
+
+def role_of(
+    groups: Iterable[str],
+    *,
+    admin_groups: Iterable[str],
+    helper_groups: Iterable[str] = (),
+    auditor_groups: Iterable[str] = (),
+) -> str:
+    """Return the role that somebody's groups give, the highest one; "" for none. Names are compared without case."""
+    keys = {name_key(group) for group in groups}
+    given = {"admin": admin_groups, "helper": helper_groups, "auditor": auditor_groups}
+    return next((role for role, names in given.items() if not keys.isdisjoint(map(name_key, names))), "")
+
+
+def may(role: str, needed: str) -> bool:
+    """Whether somebody of `role` may do what needs the role `needed`. An unknown role may nothing."""
+    return role in ROLES and ROLES.index(role) >= ROLES.index(needed)
 
 
 def session_lives(*, created_at: datetime, seen_at: datetime, now: datetime) -> bool:

@@ -18,12 +18,14 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
-from app.errors import UnavailableError
-from app.people import rules
+from app.errors import NotAllowedError, UnavailableError
+from app.people import header_sign_in, open_sessions, recheck, rules
 from app.people.models import EnterCode, LoginSession, User
+from app.web.peers import address_of_request
 
 SEEN_EVERY = timedelta(minutes=1)
 INSTANCE_KEY = "instance"
+AGENT_CHARACTERS_MAX = 256
 
 login_manager = LoginManager()
 
@@ -35,12 +37,18 @@ class Visitor:
     id: int
     username: str
     display_name: str
-    is_admin: bool
+    role: str
     token: str
+    session_id: int = 0
+    way: str = "password"
 
     is_authenticated = True
     is_active = True
     is_anonymous = False
+
+    def may(self, needed: str) -> bool:
+        """Whether what needs the role `needed` may be done by them."""
+        return rules.may(self.role, needed)
 
     def get_id(self) -> str:
         """Return what Flask-Login keeps in the cookie: the session's token, not the user's number."""
@@ -57,13 +65,30 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def sign_in(user_id: int) -> None:
-    """Sign the browser of this request in as `user_id`, in a fresh session. The only caller of login_user."""
+def sign_in(user_id: int, *, way: str = "password") -> None:
+    """Sign the browser of this request in as `user_id`, in a fresh session. The only caller of login_user.
+
+    `way`: "password", "portal" or "header". Raises NotAllowedError for who is disabled or gone.
+    """
     token, now = secrets.token_urlsafe(32), clock.now()
+    agent = "".join(char for char in flask.request.headers.get("User-Agent", "") if char.isprintable())
 
     def record(session: Session) -> Visitor:
-        session.add(LoginSession(token_hash=digest(token), user_id=user_id, created_at=now, seen_at=now))
-        return _visitor(session.get_one(User, user_id), token)
+        user = session.get_one(User, user_id)
+        if not user.is_active:
+            raise NotAllowedError("Your account is not active any more, so nobody can be signed in with it.")
+        login = LoginSession(
+            token_hash=digest(token),
+            user_id=user_id,
+            address=address_of_request(),
+            agent=agent[:AGENT_CHARACTERS_MAX],
+            way=way,
+            created_at=now,
+            seen_at=now,
+        )
+        session.add(login)
+        session.flush()
+        return _visitor(user, login, token)
 
     visitor = writing(record)
     flask.session.clear()
@@ -73,15 +98,23 @@ def sign_in(user_id: int) -> None:
 
 def sign_out() -> None:
     """End the session of this request, here and in every copy of its cookie."""
-    token = flask.session.get("_user_id", "")
-    writing(lambda session: _end(session, digest(str(token)), clock.now()))
+    token = digest(str(flask.session.get("_user_id", "")))
+    writing(lambda session: open_sessions.end_token(session, token_hash=token, now=clock.now()))
+    forget()
+
+
+def forget() -> None:
+    """Take the session out of this browser."""
     logout_user()
     flask.session.clear()
 
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]  # Flask-Login carries no types
 def load_visitor(token: str) -> Visitor | None:
-    """Return who holds `token`; None when the session has ended, is too old, or is another instance's."""
+    """Return who holds `token`; None when the session has ended, is too old, or is another instance's.
+
+    None too for who may be here no more, and for who came by a proxy's header that names them no more.
+    """
     if flask.session.get(INSTANCE_KEY) != flask.current_app.config["INSTANCE_ID"]:
         return None
     now = clock.now()
@@ -93,7 +126,12 @@ def load_visitor(token: str) -> Visitor | None:
         created_at=login.created_at, seen_at=login.seen_at, now=now
     ):
         return None
-    visitor = _visitor(user, token)
+    if login.way == "header" and not header_sign_in.names(user):
+        return None
+    welcome = recheck.still_welcome(user, now)
+    if welcome is None:
+        return None
+    visitor = _visitor(welcome, login, token)
     if now - login.seen_at >= SEEN_EVERY:
         try:
             writing(lambda session: _touch(session, digest(token), now), patient=False)
@@ -132,12 +170,8 @@ def redeem_enter_code(session: Session, *, code: str, now: datetime) -> int | No
     ).scalar()
 
 
-def _visitor(user: User, token: str) -> Visitor:
-    return Visitor(user.id, user.username, user.display_name, user.is_admin, token)
-
-
-def _end(session: Session, token_hash: str, now: datetime) -> None:
-    session.execute(update(LoginSession).where(LoginSession.token_hash == token_hash).values(ended_at=now))
+def _visitor(user: User, login: LoginSession, token: str) -> Visitor:
+    return Visitor(user.id, user.username, user.display_name, user.role, token, login.id, login.way)
 
 
 def _touch(session: Session, token_hash: str, now: datetime) -> None:

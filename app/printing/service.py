@@ -13,6 +13,7 @@ from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Hold
 from app.money import Unit
+from app.people.models import User
 from app.people.rules import name_key
 from app.printing import rules
 from app.printing.models import PrintJob
@@ -78,6 +79,8 @@ def ask(
         )
     if terms.enforce and user_id is None:
         return _refuse(job, "cancelled", f"No purse is known for the name {seen.user}. Nothing was charged.", cost)
+    if terms.enforce and user_id is not None and not session.get_one(User, user_id).is_active:
+        return _refuse(job, "cancelled", f"The network account {seen.user} is disabled. Nothing was charged.", cost)
     if terms.enforce and seen.pages is None:
         return _refuse(job, "waiting", "The pages of this job could not be counted. Ask the help desk.", cost)
     if user_id is not None:

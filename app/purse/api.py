@@ -11,12 +11,15 @@ from app import clock
 from app.api.access import machine, portal
 from app.api.tokens import PortalCall
 from app.db import reading, writing
+from app.errors import NotFoundError
 from app.internet.rules import may_go_on
 from app.people import sessions
 from app.people.credentials import identify, renew
 from app.people.models import User
 from app.purse import rules, service
 from app.settings import Settings, settings_of_app
+
+DISABLED = "Your network account is disabled. Ask the help desk."
 
 blueprint = Blueprint("purse_api", __name__, url_prefix="/api/v1")
 
@@ -29,7 +32,7 @@ def show_purse() -> dict[str, Any]:
     now = clock.now()
     purse = service.look_into(reading(), user=user, settings=settings, now=now)
     days = service.trend(reading(), account_id=purse.account.id, settings=settings, now=now, days=service.TREND_DAYS)
-    return _card(purse, settings) | {
+    return card(purse, settings) | {
         "trend": [{"on": day.isoformat(), "balance_micro": balance} for day, balance in days]
     }
 
@@ -50,21 +53,27 @@ def show_standing(username: str) -> dict[str, Any]:
     settings = settings_of_app()
     user = identify(username)
     purse = service.look_into(reading(), user=user, settings=settings, now=clock.now())
-    allowed = not settings.enforces or may_go_on(available=purse.available, floor=purse.account.floor)
+    has_left = may_go_on(available=purse.available, floor=purse.account.floor)
+    allowed = not settings.enforces or (user.is_active and has_left)
+    message = service.internet_message(purse, settings) if user.is_active else DISABLED
     return {
         "user": user.username,
         "allowed": allowed,
-        "message": "" if allowed else service.internet_message(purse, settings),
+        "message": "" if allowed else message,
         "details_url": f"{settings.config.public_url}/",
     }
 
 
 def _portal_user() -> User:
     call: PortalCall = flask.g.portal_call
-    return identify(call.username, call.directory_id)
+    user = identify(call.username, call.directory_id)
+    if not user.is_active:
+        raise NotFoundError("This person may not use a purse any more.")
+    return user
 
 
-def _card(purse: service.Purse, settings: Settings) -> dict[str, Any]:
+def card(purse: service.Purse, settings: Settings) -> dict[str, Any]:
+    """Return a purse as its owner's programs show it: the portal, the desktop client."""
     config, unit, balance = settings.config, settings.unit, purse.account.balance
     coming = purse.next_credit
     return {

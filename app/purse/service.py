@@ -131,6 +131,7 @@ def _maximum(session: Session, user_id: int) -> int | None:
     caps = [
         {"cap": schedule.cap, "reset": schedule.amount}.get(schedule.top_up)
         for schedule in schedules.reaching(session, user_id=user_id)
+        if schedule.top_up != "lower"  # gives nothing
     ]
     known = [cap for cap in caps if cap is not None]
     return max(known) if known and len(known) == len(caps) else None

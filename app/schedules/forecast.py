@@ -20,7 +20,7 @@ from app.schedules.terms import Terms, distinct_names
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would do now. Amounts in millionths; with "reset" a purse may also lose what it has.
+    """What a run would do now. Amounts in millionths; with "reset" and "lower" a purse may also lose what it has.
 
     `people` are reached, `credited` of them gain or lose something, `total` in all. `lowered` of these lose, `taken`
     (>= 0) in all. `cut` is what the cap keeps back from `cut_people`, some of whom get nothing. `empty` are the named
@@ -111,7 +111,7 @@ def for_person(session: Session, *, credit: Credit, user: User) -> PersonForecas
     if balance is None:
         return None
     through = tuple(group.name for group in user.groups if group.id in credit.group_ids and not credit.everyone)
-    if not credit.everyone and not through:
+    if not user.is_active or (not credit.everyone and not through):
         return PersonForecast(user, False, (), balance, 0, 0)
     moved = ledger_rules.credit(balance=balance, amount=credit.amount, top_up=credit.top_up, cap=credit.cap)
     cut = credit.amount - moved if credit.top_up == "cap" else 0
@@ -153,14 +153,15 @@ def lines_gone(session: Session, *, credit: Credit, last: Run, after: str, limit
 def _count(session: Session, credit: Credit, empty: tuple[str, ...]) -> Preview:
     moved = credit.moved
     columns = [func.count(), func.count().filter(moved != 0), *_exact_sum(moved)]
-    if credit.top_up == "reset":
+    takes = credit.top_up in ("reset", "lower")
+    if takes:
         columns += [func.count().filter(moved < 0), *_exact_sum(case((moved < 0, -moved), else_=0))]
     elif credit.top_up == "cap":
         missing = literal(credit.amount, Account.balance.type) - moved
         columns += [func.count().filter(missing > 0), *_exact_sum(missing)]
     row = session.execute(select(*columns).select_from(Account).where(*credit.reached)).one()
     people, credited, total = row[0], row[1], _put_together(row[2:4])
-    if credit.top_up == "reset":
+    if takes:
         return Preview(people, credited, total, lowered=row[4], taken=_put_together(row[5:7]), empty=empty)
     if credit.top_up == "cap":
         return Preview(people, credited, total, cut_people=row[4], cut=_put_together(row[5:7]), empty=empty)

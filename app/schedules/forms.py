@@ -22,6 +22,7 @@ TOP_UP = [
     SelectChoice("add", "Add it to the balance"),
     SelectChoice("cap", "Add it, but never above a cap"),
     SelectChoice("reset", "Set the balance to it, whatever was left"),
+    SelectChoice("lower", "Give nothing: take back what is above it, such as at the end of a term"),
 ]
 PERIOD = [
     SelectChoice("daily", "Every day"),

@@ -56,7 +56,7 @@ class Schedule(Base):
     groups: Mapped[list[Group]] = relationship(secondary="schedule_groups", order_by="Group.name_key", lazy="selectin")
 
     __table_args__ = (
-        CheckConstraint("top_up IN ('add', 'cap', 'reset')", name="top_up"),
+        CheckConstraint("top_up IN ('add', 'cap', 'reset', 'lower')", name="top_up"),
         CheckConstraint("period IN ('daily', 'weekly', 'monthly', 'ordinal', 'dates', 'first_seen')", name="period"),
         CheckConstraint("every_weeks BETWEEN 1 AND 52", name="every_weeks"),
         CheckConstraint("catch_up IN ('all', 'last', 'none')", name="catch_up"),

@@ -10,25 +10,29 @@ from typing import Any
 import flask
 from flask import Blueprint, request
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms.fields.choices import SelectChoice
 
 from app import clock
-from app.api.access import admin
+from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.errors import WrongStateError
-from app.people import service as people
+from app.people import groups
 from app.schedules import initial, preview_card, reach, reports, rules, service
 from app.schedules.forms import ScheduleForm, values_of
 from app.schedules.models import Run, Schedule
 from app.schedules.terms import Terms
 from app.settings import settings_of_app
+from app.web.addresses import read_text
 
 blueprint = Blueprint("schedules", __name__, url_prefix="/admin/schedules")
 
 BY_ID = "/<int(max=9223372036854775807):schedule_id>"  # what a column holds: a larger one is just not found
 PREVIEW_RUNS = 5
 RUNS_SHOWN = 12
+GROUPS_SHOWN = 30
+QUERY_LENGTH_MAX = 100
 DAYS_FIELDS = {"weekdays", "every_weeks", "month_day", "ordinal", "month_weekday", "dates"}
 WHEN_FIELDS = {"period", "time_of_day", "time_zone"} | DAYS_FIELDS
 
@@ -67,8 +71,20 @@ class Card:
     complete: bool
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The groups that the form offers: what was looked for, how many match, how many there are, how many of the
+    matching are not shown."""
+
+    typed: str
+    matching: int
+    total: int
+    left: int
+    all: int = GROUPS_SHOWN
+
+
 @blueprint.get("")
-@admin
+@auditor
 def list_schedules() -> str:
     """List all schedules."""
     session, now = reading(), clock.now()
@@ -91,6 +107,8 @@ def create() -> Page | Response:
     """Keep a new schedule, or show the form again with a preview or with what is wrong."""
     form = ScheduleForm()
     terms, problems = form.read(settings_of_app().unit)
+    if "find" in request.form:
+        return _form_page(form, None), 200
     if problems or "preview" in request.form:
         form.show(problems)
         return _form_page(form, None), 422 if problems else 200
@@ -101,7 +119,7 @@ def create() -> Page | Response:
 
 
 @blueprint.get(BY_ID)
-@admin
+@auditor
 def show(schedule_id: int) -> str:
     """Show a schedule in its form, with its runs."""
     schedule = service.get(reading(), schedule_id=schedule_id)
@@ -115,6 +133,8 @@ def edit(schedule_id: int) -> Page | Response:
     schedule = service.get(reading(), schedule_id=schedule_id)
     form = ScheduleForm()
     terms, problems = form.read(settings_of_app().unit)
+    if "find" in request.form:
+        return _form_page(form, schedule), 200
     if problems or "preview" in request.form:
         form.show(problems)
         return _form_page(form, schedule), 422 if problems else 200
@@ -188,8 +208,7 @@ def delete(schedule_id: int) -> Response:
 
 def _form_page(form: ScheduleForm, schedule: Schedule | None, *, conflict: str = "") -> str:
     settings, session = settings_of_app(), reading()
-    known = people.list_groups(session)
-    form.groups.choices = [SelectChoice(group.name, f"{group.name} ({_people(count)})") for group, count in known]
+    choice = _offer_groups(session, form)
     terms, problems = form.read(settings.unit)
     context: dict[str, Any] = {}
     if schedule is not None:
@@ -201,6 +220,7 @@ def _form_page(form: ScheduleForm, schedule: Schedule | None, *, conflict: str =
         form=form,
         schedule=schedule,
         conflict=conflict,
+        choice=choice,
         card=_card(terms, problems, schedule, clock.now()),
         everyone=_people(reach.count_people(session)),
         zones=rules.zone_names(),
@@ -208,6 +228,16 @@ def _form_page(form: ScheduleForm, schedule: Schedule | None, *, conflict: str =
         who=_who,
         **context,
     )
+
+
+def _offer_groups(session: Session, form: ScheduleForm) -> Choice:
+    """Offer the groups that are ticked and others: all where they are few, else those that somebody looks for."""
+    typed, ticked = read_text(request.values, "group", QUERY_LENGTH_MAX).strip(), form.groups.data or ()
+    found, matching = groups.choose_groups(session, names=ticked, query=typed, limit=GROUPS_SHOWN)
+    found.sort(key=lambda pair: pair[0].name_key)
+    form.groups.choices = [SelectChoice(group.name, f"{group.name} ({_people(count)})") for group, count in found]
+    hidden = matching - sum(typed.casefold() in group.name_key for group, _ in found)
+    return Choice(typed, matching, groups.count_groups(session), hidden)
 
 
 def _card(terms: Terms, problems: dict[str, str], schedule: Schedule | None, now: datetime) -> Card:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.ledger.bulk import credit_of
 from app.ledger.models import Account
 from app.people import service as people
-from app.people.models import Group, Membership
+from app.people.models import Group, Membership, User
 from app.schedules import rules
 from app.schedules.models import Run, RunGroup, Schedule
 from app.schedules.terms import Terms, distinct_names
@@ -30,15 +30,15 @@ class Credit:
     @property
     def reached(self) -> tuple[ColumnElement[bool], ...]:
         """What an account fulfils that the run reaches."""
-        return reached_by(everyone=self.everyone, group_ids=self.group_ids)
+        return (*reached_by(everyone=self.everyone, group_ids=self.group_ids), _of_active())
 
     @property
     def not_reached(self) -> ColumnElement[bool]:
         """What an account fulfils that the run does not reach, in a form that is quick for one account."""
         if self.everyone:
-            return Account.user_id.is_(None)
+            return or_(Account.user_id.is_(None), ~_of_active())
         in_group = Membership.user_id == Account.user_id, Membership.group_id.in_(self.group_ids)
-        return ~exists().where(*in_group)
+        return or_(~exists().where(*in_group), ~_of_active())
 
     @property
     def moved(self) -> ColumnElement[int]:
@@ -85,7 +85,12 @@ def count(session: Session, *, reached: Sequence[ColumnElement[bool]]) -> int:
 
 def count_people(session: Session) -> int:
     """Return how many people "everyone" is now."""
-    return count(session, reached=reached_by(everyone=True, group_ids=()))
+    return count(session, reached=(*reached_by(everyone=True, group_ids=()), _of_active()))
+
+
+def _of_active() -> ColumnElement[bool]:
+    """What an account fulfils whose owner is active: who is disabled or gone gets nothing until they are back."""
+    return Account.user_id.not_in(select(User.id).where(User.status.in_(("disabled", "gone"))))
 
 
 def in_words(*, everyone: bool, names: Sequence[str]) -> str:

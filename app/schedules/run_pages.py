@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app import clock
-from app.api.access import admin
+from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.errors import InvalidInputError, NotFoundError, WrongStateError
 from app.schedules import forecast, preview_card, reach, reports, reversals, rules, run_files, runs, service
@@ -36,21 +36,21 @@ blueprint = Blueprint("schedule_runs", __name__, url_prefix="/admin/schedules")
 
 
 @blueprint.get("/runs")
-@admin
+@auditor
 def list_all_runs() -> str:
     """List the runs of all schedules, the newest first."""
     return _list_page(None)
 
 
 @blueprint.get(OF_SCHEDULE + "/runs")
-@admin
+@auditor
 def list_runs(schedule_id: int) -> str:
     """List all runs of one schedule, which may be deleted."""
     return _list_page(_schedule(reading(), schedule_id))
 
 
 @blueprint.get(OF_RUN)
-@admin
+@auditor
 def show_run(schedule_id: int, run_id: int) -> str:
     """Show what a run does or did. While it is at work the page asks for itself again every few seconds."""
     session = reading()
@@ -79,7 +79,7 @@ def show_run(schedule_id: int, run_id: int) -> str:
 
 
 @blueprint.get(OF_RUN + "/people.csv")
-@admin
+@auditor
 def download_credited(schedule_id: int, run_id: int) -> Response:
     """Give the people whom a run credited as a file."""
     session, settings = reading(), settings_of_app()
@@ -157,13 +157,21 @@ def download_preview() -> Response:
     return _forecast_file(_credit_in_form(), None)
 
 
-@blueprint.route(OF_SCHEDULE + "/preview.csv", methods=["GET", "POST"])
-@admin
+@blueprint.get(OF_SCHEDULE + "/preview.csv")
+@auditor
 def download_preview_of(schedule_id: int) -> Response:
-    """Give the people whom a run would reach as a file: from the form's fields, or from the terms that are kept."""
+    """Give the people whom a run would reach as a file, from the terms that are kept."""
     schedule = service.get(reading(), schedule_id=schedule_id)
-    credit = _credit_in_form() if request.method == "POST" else reach.credit_of_schedule(schedule)
-    return _forecast_file(credit, forecast.last_run(reading(), schedule_id=schedule_id))
+    last = forecast.last_run(reading(), schedule_id=schedule_id)
+    return _forecast_file(reach.credit_of_schedule(schedule), last)
+
+
+@blueprint.post(OF_SCHEDULE + "/preview.csv")
+@admin
+def download_preview_of_form(schedule_id: int) -> Response:
+    """Give the people whom a run would reach as a file, from the fields of the form."""
+    service.get(reading(), schedule_id=schedule_id)
+    return _forecast_file(_credit_in_form(), forecast.last_run(reading(), schedule_id=schedule_id))
 
 
 def _list_page(schedule: Schedule | None) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.errors import InvalidInputError, NotFoundError, WrongStateError
 from app.ledger import rules as ledger_rules
 from app.people import service as people
-from app.people.models import Membership
+from app.people.models import Membership, User
 from app.schedules import rules, runs
 from app.schedules.models import Run, Schedule, ScheduleGroup
 from app.schedules.terms import Terms, check, distinct_names
@@ -197,12 +197,15 @@ def plan_due(session: Session, *, now: datetime) -> list[int]:
 
 
 def next_credit(session: Session, *, user_id: int, balance: int, now: datetime) -> NextCredit | None:
-    """Return the soonest credit of all schedules that reach the user; None when there is none. Skipped ones are none.
+    """Return the soonest credit of all schedules that reach the user; None when there is none.
 
-    Its amount is what it would be with today's `balance` (millionths).
+    Skipped ones are none, and those that only take back. Its amount is what it would be with today's `balance`
+    (millionths).
     """
     found = []
     for schedule in reaching(session, user_id=user_id):
+        if schedule.top_up == "lower":
+            continue
         after = max(now, schedule.settled_until)
         coming = rules.next_occurrences(recurrence(schedule), after=after, count=1)
         amount = ledger_rules.credit(balance=balance, amount=schedule.amount, top_up=schedule.top_up, cap=schedule.cap)
@@ -217,7 +220,8 @@ def reaching(session: Session, *, user_id: int) -> list[Schedule]:
     """
     groups = select(Membership.group_id).where(Membership.user_id == user_id)
     reaches = exists().where(ScheduleGroup.schedule_id == Schedule.id, ScheduleGroup.group_id.in_(groups))
-    return list(session.scalars(_working_query().where(or_(Schedule.everyone, reaches))))
+    inactive = exists().where(User.id == user_id, User.status != "active")
+    return list(session.scalars(_working_query().where(or_(Schedule.everyone, reaches), ~inactive)))
 
 
 def _working_query() -> Select[Schedule]:

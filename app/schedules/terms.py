@@ -13,7 +13,7 @@ from app.people.rules import name_key
 from app.schedules import rules
 
 CHOICES: Final = {
-    "top_up": ("add", "cap", "reset"),
+    "top_up": ("add", "cap", "reset", "lower"),
     "period": ("daily", "weekly", "monthly", "ordinal", "dates", "first_seen"),
     "catch_up": ("all", "last", "none"),
 }
@@ -52,7 +52,7 @@ def check(terms: Terms) -> dict[str, str]:
         problems["groups"] = "Choose at least one group, or everyone"
     elif not terms.everyone and not all(0 < len(name.strip()) <= 256 and _is_line(name) for name in terms.groups):
         problems["groups"] = "Write each group's name with at most 256 characters, on one line"
-    if terms.amount <= 0 and terms.top_up != "reset":
+    if terms.amount <= 0 and terms.top_up not in ("reset", "lower"):
         problems["amount"] = "The amount must be more than 0"
     if terms.amount < 0:
         problems["amount"] = "The amount must not be negative"

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import flask
 from flask import Blueprint, Flask, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -35,7 +36,20 @@ CSP = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+NOT_MODIFIED = 304
 THEMES = ("system", "light", "dark")
+PLACES = (
+    ("/admin/people", "People", "auditor"),
+    ("/admin/people/sync", "Sync", "auditor"),
+    ("/admin/people/unknown", "Unknown names", "auditor"),
+    ("/admin/people/leavers", "Leavers", "auditor"),
+    ("/admin/people/relink", "Relink", "auditor"),
+    ("/admin/groups", "Groups", "auditor"),
+    ("/admin/guests", "Guests", "auditor"),
+    ("/admin/directory", "Directory", "admin"),
+    ("/admin/client", "Desktop client", "auditor"),
+)
+"""The pages around people and the directory, and who may open them; they share a tab."""
 
 blueprint = Blueprint("frame", __name__)
 
@@ -55,6 +69,7 @@ def init_app(app: Flask) -> None:
         clock=lambda at: at.astimezone(settings.zone).strftime("%H:%M"),
         iso=lambda at: at.astimezone(settings.zone).isoformat(timespec="seconds"),
     )
+    app.session_interface = PagesSessions()
     app.context_processor(_context)
     app.before_request(_refuse_other_sites)
     app.after_request(_headers)
@@ -98,6 +113,8 @@ def _context() -> dict[str, Any]:
         },
         "settings": settings,
         "tabs": _tabs(),
+        "places": _places(),
+        "may": lambda role: current_user.is_authenticated and current_user.may(role),
         "theme": look if look in THEMES else "system",
         "words": words,
         "now": clock.now(),
@@ -108,11 +125,21 @@ def _tabs() -> list[tuple[str, str, bool]]:
     if not current_user.is_authenticated:
         return []
     tabs = [("/", "Balance"), ("/statement", "Statement")]
-    if current_user.is_admin:
+    if current_user.may("auditor"):
         tabs += [("/admin/schedules", "Schedules"), ("/admin/people", "People")]
         tabs += [("/admin/accounts", "Shared accounts"), ("/admin/health", "Health")]
-    here = request.path
+    here = "/admin/people" if any(current for *_, current in _places()) else request.path
     return [(href, text, here == href or (href != "/" and here.startswith(href))) for href, text in tabs]
+
+
+def _places() -> list[tuple[str, str, bool]]:
+    """The pages around people that the visitor may open, as (address, text, whether it is this one)."""
+    here = request.path
+    return [
+        (href, text, here == href or (href != "/admin/people" and here.startswith(f"{href}/")))
+        for href, text, role in PLACES
+        if current_user.is_authenticated and current_user.may(role)
+    ]
 
 
 def _today(settings: Settings) -> Any:
@@ -133,7 +160,23 @@ def _refuse_other_sites() -> None:
         raise NotAllowedError("This form was sent from another site. Nothing was changed.")
 
 
+class PagesSessions(SecureCookieSessionInterface):
+    """Flask's sessions, for pages: the API looks at no cookie and sets none, and is spared the work."""
+
+    def open_session(self, app: Flask, request: flask.Request) -> SecureCookieSession | None:
+        """Return the session of a page's cookie; an empty one for the API."""
+        return SecureCookieSession() if request.path.startswith("/api/") else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: flask.Response) -> None:
+        """Set the cookie of a page."""
+        if not request.path.startswith("/api/"):
+            super().save_session(app, session, response)
+
+
 def _headers(response: Response) -> Response:
+    if response.status_code == NOT_MODIFIED:  # what it stands for has its headers
+        response.headers["Cache-Control"] = "no-cache"
+        return response
     response.headers.setdefault("Content-Security-Policy", CSP)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")

@@ -123,6 +123,7 @@ def test_standing_says_who_may_go_on_and_has_an_etag(internet: Instance) -> None
     first = internet.call("GET", f"{INTERNET}/standing")
     assert first.get_json() == {
         "mode": "enforce",
+        "domains": [],
         "users": {"admin": False, "alice": True, "bob": False, "carol": False},
     }
     tag = {"If-None-Match": first.headers["ETag"]}

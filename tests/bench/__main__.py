@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import batches, charges, credits, pages, statements, table
+from tests.bench import batches, charges, credits, directory_reading, pages, statements, table
 from tests.servers.postgres import Postgres
 
 BENCH_FILE = Path(__file__).resolve().parents[2] / "bench.tsv"
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Postgres], list[table.Row]]] = {
     "batches": batches.rows,
     "credits": credits.rows,
     "statements": statements.rows,
+    "directory": directory_reading.rows,
     "pages": lambda _server: pages.rows(),
 }
 

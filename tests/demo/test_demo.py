@@ -134,6 +134,16 @@ def test_the_schedules_can_be_opened_by_the_administrator(demo: tuple[Child, int
         assert name in page
 
 
+def test_its_people_are_read_from_its_directory(demo: tuple[Child, int]) -> None:
+    instance, browser = f"http://{LOOPBACK}:{demo[1] + 1}", Browser()
+    browser.submit(f"{instance}/sign-in", username="admin", password="demo-admin")
+    deadline = time.monotonic() + 30
+    while "4 people" not in (page := browser.get(f"{instance}/admin/people/sync")[2]):
+        assert time.monotonic() < deadline, page
+        time.sleep(0.5)
+    assert "Failed" not in page
+
+
 def test_the_demo_refuses_an_address_that_others_can_reach() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo.run", "--host", "0.0.0.0"],  # noqa: S104 - the address that must be refused

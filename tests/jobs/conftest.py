@@ -96,7 +96,6 @@ def add_people(count: int) -> None:
             "username": f"user{number}",
             "display_name": "",
             "email": "",
-            "is_admin": False,
             "created_at": now,
             "refreshed_at": now,
         }

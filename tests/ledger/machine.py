@@ -166,7 +166,7 @@ class BooksMachine(RuleBasedStateMachine):
     @rule(
         run=st.integers(1, 3),
         amount=st.integers(0, 5),
-        top_up=st.sampled_from(["add", "cap", "cap", "reset"]),
+        top_up=st.sampled_from(["add", "cap", "cap", "reset", "lower"]),
         cap=st.sampled_from([None, 3, MONEY + 1, MONEY + 2, MONEY + 6]),
         fate=FATES,
         then=st.sampled_from(["", "again", "undone", "undone"]),

@@ -227,6 +227,8 @@ class Model:
                 moved = amount
             elif top_up == "reset":
                 moved = amount - balance
+            elif top_up == "lower":
+                moved = -max(0, balance - amount)
             else:
                 moved = amount if cap is None else min(amount, max(0, cap - balance))
             if moved:

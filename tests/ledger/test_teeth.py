@@ -17,7 +17,7 @@ FIRST = ("the key check", "the second try", "the hold's guard")
 """Tried each time; the others, which chance needs longer for, by the long tests."""
 BY_THE_BANK = ("BEGIN IMMEDIATE",)
 """What only several processes at once can miss."""
-UNTIL_FOUND = settings(QUICK, max_examples=150, report_multiple_bugs=False, phases=(Phase.generate,))
+UNTIL_FOUND = settings(QUICK, max_examples=1000, report_multiple_bugs=False, phases=(Phase.generate,))
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ class Till:
             for number in range(users):
                 row = {"directory_id": f"{self.name}.{number}", "username": f"{self.name}.{number}"}
                 row |= {"display_name": "", "email": ""}
-                times = {"created_at": self.now, "refreshed_at": self.now, "is_admin": False}
+                times = {"created_at": self.now, "refreshed_at": self.now}
                 user_id = session.scalars(insert(User).values(row | times).returning(User.id)).one()
                 account = accounts.open_account(session, user_id=user_id, name=self.name, now=self.now)
                 self.ids.append(account.id)

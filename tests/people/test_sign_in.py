@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from app import clock
 from app.db import reading
 from app.people.models import LoginSession
 from directory.interface import DirectoryUnavailableError
 from directory.memory import MemoryDirectory
 from directory.throttle import FREE_FAILURES
+from tests.people.conftest import Hand
 from tests.web.browsing import Browser, words_of
-
-
-class Hand:
-    """Moves the clock that the whole application asks."""
-
-    def __init__(self) -> None:
-        self.now = clock.now()
-
-    def on(self, **step: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(**step)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
-    """The clock in the test's hand."""
-    hand = Hand()
-    monkeypatch.setattr(clock, "now", hand)
-    return hand
 
 
 def body_of(response: TestResponse, typed: str) -> str:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,23 +16,24 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from directory.gate import GatedDirectory
-from directory.interface import DirectoryUnavailableError, Person
-from directory.memory import MemoryDirectory
-from directory.throttle import FREE_FAILURES, delay_s
+from directory.interface import BadCredentialsError, DirectoryNearLockoutError, DirectoryUnavailableError, Person
+from directory.memory import MemoryDirectory, MemoryPerson
+from directory.throttle import FREE_FAILURES, delay_s, rules_of_try
 from portal import pages
 from portal.factory import create_app
 from portal.store import Store
-from tests.portal.conftest import PASSWORD, Clock, csrf_of, sign_in, write_folder
+from tests.portal.conftest import PASSWORD, Clock, csrf_of, sign_in, text_of, write_folder
 from tests.portal.instance_stub import InstanceStub
 
 NOON = datetime(2026, 11, 19, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
 
 
-def counted(folder: Path) -> list[tuple[str, int, float]]:
-    """The counts as they lie in the portal's file."""
+def counted(folder: Path) -> list[tuple[str, str, int, float]]:
+    """The counts as they lie in the portal's file: name, address, failures, when the last one was."""
     with closing(sqlite3.connect(folder / "portal.db")) as connection:
-        return connection.execute("SELECT subject, failures, last_at FROM sign_in_failures ORDER BY subject").fetchall()
+        return connection.execute(
+            "SELECT name_key, address, failures, last_at FROM sign_in_tries ORDER BY 1, 2"
+        ).fetchall()
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def test_another_spelling_of_a_name_does_not_pass_the_brake(client: FlaskClient,
 def test_every_spelling_is_counted_together(app: Flask, tmp_path: Path) -> None:
     for spelling in ("mara", "\uff4dara", "\U0001d426ara", "m\u00e1ra"):
         assert sign_in(app.test_client(), spelling, "wrong").status_code == 401
-    assert [row[:2] for row in counted(tmp_path / "portal")] == [("name:mara", 4)]
+    assert [row[:3] for row in counted(tmp_path / "portal")] == [("mara", "", 4), ("mara", "127.0.0.1", 4)]
     assert sign_in(app.test_client()).status_code == 429
 
 
@@ -92,19 +94,16 @@ def test_an_outage_leaves_no_count_where_there_was_none(
 
 
 def test_tries_at_once_are_taken_back_each_by_itself(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    began = [
-        store.begin_try("name:mara", NOON + timedelta(seconds=number), wait_s=lambda _: 0.0, forget_after=DAY)
-        for number in range(3)
-    ]
+    store, rules = Store(tmp_path), rules_of_try("mara", "192.0.2.1", 10)
+    began = [store.begin_try(rules, NOON + timedelta(seconds=number)) for number in range(3)]
     assert [each.wait_s for each in began] == [0, 0, 0]
-    store.take_back_try("name:mara", began[0])
-    assert [row[1] for row in counted(tmp_path)] == [2], "the two others are still counted"
-    store.take_back_try("name:mara", began[2])
-    assert [row[1] for row in counted(tmp_path)] == [1]
-    store.take_back_try("name:mara", began[1])
+    store.take_back_try(began[0])
+    assert [row[2] for row in counted(tmp_path)] == [2, 2, 2], "the two others are still counted"
+    store.take_back_try(began[2])
+    assert [row[2] for row in counted(tmp_path)] == [1, 1, 1]
+    store.take_back_try(began[1])
     assert counted(tmp_path) == []
-    store.take_back_try("name:mara", began[1])
+    store.take_back_try(began[1])
     assert counted(tmp_path) == [], "a right password has cleared the count in between"
 
 
@@ -212,3 +211,59 @@ def test_signing_out_is_never_said_when_it_did_not_happen(mara: FlaskClient, tmp
 
 def test_the_right_password_is_still_right(client: FlaskClient) -> None:
     assert sign_in(client, "  MARA ", PASSWORD).status_code == 303
+
+
+def test_twenty_wrong_passwords_from_one_address_keep_nobody_out_at_another(
+    tmp_path: Path, directory: MemoryDirectory, clock: Clock, print_stub: InstanceStub
+) -> None:
+    folder = write_folder(tmp_path / "portal", [print_stub])
+    config = folder / "portal.toml"
+    config.write_text(
+        config.read_text().replace("[directory]", '[sign_in]\ntrusted_proxies = ["127.0.0.1"]\n[directory]')
+    )
+    app = create_app(folder, directory=directory, clock=clock)
+    here, there = app.test_client(), app.test_client()
+    here.environ_base["HTTP_X_FORWARDED_FOR"], there.environ_base["HTTP_X_FORWARDED_FOR"] = "192.0.2.1", "192.0.2.2"
+    assert [sign_in(here, "mara", "wrong").status_code for _ in range(20)] == [401] * 4 + [429] * 16
+    assert sign_in(there).status_code == 303
+    assert [row[:3] for row in counted(folder)] == [("", "192.0.2.1", 4), ("mara", "192.0.2.1", 4)]
+    for number in range(20):
+        client = app.test_client()
+        client.environ_base["HTTP_X_FORWARDED_FOR"] = f"198.51.100.{number}"
+        assert sign_in(client, "mara", "wrong").status_code == (401 if number < 8 else 429)
+
+
+def test_who_has_the_right_password_is_told_why_not(client: FlaskClient, directory: MemoryDirectory) -> None:
+    directory.failure = BadCredentialsError("password_expired")
+    for _ in range(FREE_FAILURES + 2):
+        answer = sign_in(client)
+        assert (answer.status_code, "Your network password has expired." in text_of(answer)) == (401, True)
+    directory.failure = DirectoryNearLockoutError()
+    answer = sign_in(client)
+    assert (answer.status_code, "Too many tries. Wait 31 minutes" in text_of(answer)) == (429, True)
+    directory.failure = None
+    assert sign_in(client).status_code == 303
+
+
+def test_who_is_disabled_or_gone_is_out_after_a_quarter_of_an_hour(
+    app: Flask, directory: MemoryDirectory, clock: Clock
+) -> None:
+    clients = [app.test_client() for _ in range(3)]
+    for client, name in zip(clients, ("mara", "mara", "ben"), strict=True):
+        assert sign_in(client, name, f"demo-{name}").status_code == 303
+    mara = directory.find("mara")
+    assert mara is not None
+    directory.remove("mara")
+    directory.put(MemoryPerson(replace(mara, disabled=True), PASSWORD))
+    directory.remove("ben")
+    clock.forward(minutes=14)
+    assert [client.get("/").status_code for client in clients] == [200] * 3
+    clock.forward(minutes=1)
+    assert [client.get("/").status_code for client in clients] == [302] * 3
+
+
+def test_a_directory_that_is_away_signs_nobody_out(mara: FlaskClient, directory: MemoryDirectory, clock: Clock) -> None:
+    directory.failure = DirectoryUnavailableError("no server answers")
+    for _ in range(4):
+        clock.forward(minutes=20)
+        assert mara.get("/").status_code == 200

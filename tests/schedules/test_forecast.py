@@ -36,7 +36,7 @@ def table(parts: Any) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     ("top_up", "cap"),
-    [("add", None), ("cap", 4 * MICRO), ("cap", 1_500_000), ("cap", 100 * MICRO), ("reset", None)],
+    [("add", None), ("cap", 4 * MICRO), ("cap", 1_500_000), ("cap", 100 * MICRO), ("reset", None), ("lower", None)],
 )
 def test_a_preview_counts_as_the_rule_says(pupils: dict[str, int], top_up: str, cap: int | None) -> None:
     for name, amount in BEFORE.items():

@@ -98,7 +98,7 @@ def test_a_sign_in_and_a_print_job_at_once_of_somebody_new_give_one_credit(cast:
         cast.put(MemoryPerson(person(name, "New Person", ("Students",)), f"demo-{name}"))
         gate = Barrier(3)
         ways: list[Callable[[], int]] = [
-            partial(credentials.check, username=name, password=f"demo-{name}"),
+            partial(credentials.check, username=name, password=f"demo-{name}", address="192.0.2.1"),
             *(lambda name=name: credentials.identify(name).id for _ in range(2)),
         ]
 

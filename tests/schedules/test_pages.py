@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from app import clock
 from app.db import reading, writing
 from app.money import MICRO
+from app.people.models import User
 from app.schedules import runs, service
 from app.schedules.models import Schedule
 from tests.schedules.conftest import WEEKLY, csrf, sign_in, words
@@ -304,6 +305,21 @@ def test_what_reset_takes_away_is_said_before_it_does(client: FlaskClient, print
     assert "2 people have more than that now and lose $14.00 in all." in text
 
 
+def test_what_a_term_end_takes_back_is_said_before_it_does(client: FlaskClient, print_app: Flask) -> None:
+    make(print_app, now=NOW - timedelta(days=4), amount=9 * MICRO)
+    _run_all(print_app)
+    text = words(send(client, LIST + "/new", preview="1", reach="everyone", top_up="lower"))
+    assert "take back what is above $2.00 in the purse of everyone ; nobody gets anything." in text
+    assert "Will take $14.00 from 2 people" in text
+    assert "2 people have no more than $2.00, and stay as those purses are." in text
+    assert send(client, LIST + "/new", name="End of term", reach="everyone", top_up="lower").status_code == 303
+    with print_app.app_context():
+        alice = reading().scalars(select(User.id).where(User.username == "alice")).one()
+        coming = service.next_credit(reading(), user_id=alice, balance=9 * MICRO, now=NOW)
+        assert coming is None or coming.schedule != "End of term"
+    assert "Take what is above $2.00" in words(client.get(LIST))
+
+
 def test_a_group_that_nobody_is_in_is_named(client: FlaskClient) -> None:
     text = words(send(client, LIST + "/new", preview="1", other_groups="Studens"))
     assert "Nobody from Studens has signed in yet." in text
@@ -312,8 +328,7 @@ def test_a_group_that_nobody_is_in_is_named(client: FlaskClient) -> None:
 
 
 def test_a_schedule_whose_last_day_is_past_says_so(client: FlaskClient, print_app: Flask) -> None:
-    answer = send(client, LIST + "/new", ends_on="2027-03-01")
-    assert answer.status_code == 303
+    assert send(client, LIST + "/new", ends_on="2027-03-01").status_code == 303
     text = words(client.get(LIST))
     assert "No run follows: its last day is past." in text
     assert "Ended" in text

@@ -8,12 +8,15 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from app import clock
 from app.db import reading, writing
 from app.errors import NotFoundError
 from app.ledger import accounts
 from app.ledger import rules as ledger_rules
 from app.money import MICRO
+from app.people.models import User
 from app.schedules import forecast, runs, service
 from app.schedules.models import Run
 from tests.schedules.conftest import WEEKLY, at_once, balances
@@ -85,7 +88,8 @@ def test_a_cursor_that_was_lost_credits_nobody_again(pupils: dict[str, int]) -> 
 
 
 @pytest.mark.parametrize(
-    ("top_up", "cap"), [("add", None), ("cap", 10 * MICRO), ("cap", 1_500_000), ("reset", None), ("reset", 3)]
+    ("top_up", "cap"),
+    [("add", None), ("cap", 10 * MICRO), ("cap", 1_500_000), ("reset", None), ("reset", 3), ("lower", None)],
 )
 def test_how_it_tops_up_is_as_the_rule_says(pupils: dict[str, int], top_up: str, cap: int | None) -> None:
     before = {name: number * 1_700_000 for number, name in enumerate(SEVEN)}
@@ -171,3 +175,26 @@ def test_an_error_is_kept_until_the_run_goes_on(pupils: dict[str, int]) -> None:
 def test_an_unknown_run_is_not_found(house: dict[str, int]) -> None:
     with pytest.raises(NotFoundError):
         credit(4711)
+
+
+@pytest.mark.parametrize("everyone", [True, False])
+def test_who_is_disabled_or_gone_gets_nothing_until_they_are_back(pupils: dict[str, int], everyone: bool) -> None:
+    statuses = {"pupil0": "disabled", "pupil1": "gone"}
+    set_status(pupils, statuses)
+    before = forecast.preview(reading(), terms=replace(WEEKLY, everyone=everyone, groups=("Pupils",)))
+    run_id = make_run(everyone=everyone)
+    credit(run_id)
+    run = run_of(run_id)
+    assert (before.people, before.credited) == (run.considered, run.credited)
+    assert balances(pupils) == dict.fromkeys(SEVEN, 2) | dict.fromkeys(statuses, 0)
+    assert service.next_credit(reading(), user_id=pupils["pupil0"], balance=0, now=clock.now()) is None
+    set_status(pupils, dict.fromkeys(statuses, "active"))
+    credit(make_run(everyone=everyone))
+    assert balances(pupils) == dict.fromkeys(SEVEN, 4) | dict.fromkeys(statuses, 2)
+
+
+def set_status(pupils: dict[str, int], statuses: dict[str, str]) -> None:
+    """Let people be disabled, gone, or back."""
+    for name, status in statuses.items():
+        change = update(User).where(User.id == pupils[name]).values(status=status)
+        writing(lambda session, change=change: session.execute(change))

@@ -142,7 +142,8 @@ def test_each_page_names_itself_and_the_purse(app: Flask) -> None:
         page = browser.get(path).text
         assert re.search(rf"<title>{title} · Twinpurse · Print account", page), path
         assert page.count("<h1") == 1
-        assert page.count('aria-current="page"') == 1
+        [tabs] = re.findall(r'<nav class="tabs".*?</nav>', page, re.DOTALL)
+        assert tabs.count('aria-current="page"') == 1
 
 
 def _check_headers(response: TestResponse, where: str) -> None:
