@@ -13,7 +13,7 @@ AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 AGAIN := $(PY) -m pytest --last-failed --last-failed-no-failures none
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-fresh test test-long check bench requirements install install-demo packages
+.PHONY: help demo demo-fresh test test-long check bench client requirements install install-demo packages
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,8 +39,12 @@ check: install ## Format, lint, types and import lines
 bench: install packages ## Measure, print a table and write bench.tsv
 	$(PY) -m tests.bench
 
+client: ## Build the desktop client: a wheel, and a program of one file for this system
+	@sh requirements/install.sh client
+	$(PY) deploy/client/build.py
+
 requirements: ## Pin the requirements anew (needs uv)
-	for name in run demo dev; do \
+	for name in run demo dev client; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-header requirements/$$name.in -o requirements/$$name.txt; done
 

@@ -28,7 +28,12 @@ done <<LIST
 /usr/lib/postgresql/*/bin/postgres postgresql
 /usr/bin/chromium chromium
 /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
+/usr/bin/Xvfb xvfb
+/usr/bin/xdotool xdotool
+/usr/bin/openbox openbox
 LIST
+# The desktop client's window is Tk's. Debian's Python has it in a package of its own; others bring it along.
+.venv/bin/python -c "import tkinter" 2>/dev/null || missing="$missing python3-tk"
 [ -n "$missing" ] || exit 0
 echo "The tests need these Debian packages:$missing"
 sudo=""

@@ -106,7 +106,7 @@ def _adjust(holder: Holder) -> Response | tuple[str, int]:
                 account_id=holder.account.id,
                 amount=form.signed_amount,
                 reason=form.reason.data.strip(),
-                by=me(),
+                by=current_user.signature,
                 form_id=form.form_id.data,
                 now=now,
                 within=within,
@@ -148,7 +148,7 @@ def set_limit(**place: int) -> Response | tuple[str, int]:
                 session,
                 account_id=holder.account.id,
                 limit=form.chosen,
-                by=me(),
+                by=current_user.signature,
                 form_id=form.form_id.data,
                 unit=unit,
                 now=clock.now(),
@@ -180,7 +180,7 @@ def reverse(entry_id: int, **place: int) -> Response | tuple[str, int]:
                 account_id=holder.account.id,
                 entry_id=entry_id,
                 reason=form.reason.data.strip(),
-                by=me(),
+                by=current_user.signature,
                 now=clock.now(),
             )
         )
@@ -250,11 +250,6 @@ def my_allowance(now: datetime) -> Allowance | None:
         return None
     settings = settings_of_app()
     return Allowance(current_user.id, settings.config.helper_daily_limit, rules.day_begins(now, settings.zone))
-
-
-def me() -> str:
-    """Return the visitor's name as statements show it."""
-    return f"{current_user.display_name} ({current_user.username})"
 
 
 def _adjusting(session: Session, holder: Holder) -> Adjusting:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import flask
 from flask import Blueprint, request
+from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app import clock
 from app.accounts import rules, service
 from app.accounts.forms import DefaultLimitForm, NameForm, NewForm
-from app.accounts.pages import ID, Forms, back, find_holder, me, render
+from app.accounts.pages import ID, Forms, back, find_holder, render
 from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.errors import InvalidInputError, WrongStateError
@@ -61,7 +62,7 @@ def make() -> Response | tuple[str, int]:
     try:
         account = writing(
             lambda session: service.make(
-                session, name=form.name.data, limit=form.chosen, by=me(), unit=unit, now=clock.now()
+                session, name=form.name.data, limit=form.chosen, by=current_user.signature, unit=unit, now=clock.now()
             )
         )
     except InvalidInputError as exc:
@@ -104,7 +105,7 @@ def rename(account_id: int) -> Response | tuple[str, int]:
     try:
         account = writing(
             lambda session: service.rename(
-                session, account_id=account_id, name=form.name.data, by=me(), now=clock.now()
+                session, account_id=account_id, name=form.name.data, by=current_user.signature, now=clock.now()
             )
         )
     except InvalidInputError as exc:
@@ -120,7 +121,9 @@ def close(account_id: int) -> Response:
     """Close a shared account."""
     holder = find_holder(reading(), account_id=account_id)
     try:
-        writing(lambda session: service.close(session, account_id=account_id, by=me(), now=clock.now()))
+        writing(
+            lambda session: service.close(session, account_id=account_id, by=current_user.signature, now=clock.now())
+        )
     except WrongStateError as exc:
         flask.flash(f"{exc.message} Nothing was changed.", "bad")
     else:
@@ -132,7 +135,9 @@ def close(account_id: int) -> Response:
 @admin
 def reopen(account_id: int) -> Response:
     """Open a closed account again."""
-    account: Account = writing(lambda session: service.reopen(session, account_id=account_id, by=me(), now=clock.now()))
+    account: Account = writing(
+        lambda session: service.reopen(session, account_id=account_id, by=current_user.signature, now=clock.now())
+    )
     flask.flash(f"“{account.name}” is open.", "ok")
     return back(find_holder(reading(), account_id=account_id))
 

@@ -17,6 +17,7 @@ from app.settings import settings_of_app
 
 F = TypeVar("F", bound=Callable[..., Any])
 MARK = "_twinpurse_access"
+FINDER = "_twinpurse_finder"
 REFUSALS = {
     "auditor": "This page is for administrators.",
     "helper": "Helpers and administrators may do this.",
@@ -69,6 +70,16 @@ def device(view: F) -> F:
     return _mark(view, ("device", ""))
 
 
+def device_found_by(find: Callable[..., Any]) -> Callable[[F], F]:
+    """The same; `find(token=...)` looks up who asks, with what the view needs, in one question."""
+
+    def mark(view: F) -> F:
+        setattr(view, FINDER, find)
+        return device(view)
+
+    return mark
+
+
 def access_of(view: Callable[..., Any] | None) -> tuple[str, str]:
     """Return (kind, scope) of a view; ("none", "") for one without a mark."""
     mark: tuple[str, str] = getattr(view, MARK, ("none", ""))
@@ -83,7 +94,8 @@ def guard() -> None:
     endpoint = flask.request.endpoint
     if endpoint is None or endpoint == "static":
         return
-    kind, scope = access_of(flask.current_app.view_functions.get(endpoint))
+    view = flask.current_app.view_functions.get(endpoint)
+    kind, scope = access_of(view)
     if kind in ("public", "password"):
         return
     if kind == "machine":
@@ -98,7 +110,7 @@ def guard() -> None:
             now=clock.now(),
         )
     elif kind == "device":
-        flask.g.device = devices.find(token=_bearer(devices.PREFIX))
+        flask.g.device = getattr(view, FINDER, devices.find)(token=_bearer(devices.PREFIX))
     elif kind == "user" or kind in REFUSALS:
         if not current_user.is_authenticated:
             raise NotSignedInError

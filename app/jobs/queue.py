@@ -24,6 +24,8 @@ from app.schedules import tasks as schedule_tasks
 TASKS: dict[str, Callable[..., Any]] = {
     "app.ledger.tasks.verify_books": ledger_tasks.verify_books,
     "app.people.tasks.forget_old": people_tasks.forget_old,
+    "app.people.tasks.sync_changes": people_tasks.sync_changes,
+    "app.people.tasks.sync_people": people_tasks.sync_people,
     "app.schedules.tasks.credit_run": schedule_tasks.credit_run,
 }
 RESULT_TTL_S = 600

@@ -7,18 +7,21 @@ import os
 import secrets
 import socket
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import redis
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
+from app.errors import WrongStateError
 from app.jobs.models import Lease
 from app.jobs.queue import Jobs
 from app.ledger import service as ledger
+from app.people import sync, sync_watch
 from app.schedules import runs
 from app.schedules import service as schedules
 
@@ -52,11 +55,28 @@ def _round(jobs: Jobs, holder: str, now: datetime) -> list[int]:
         writing(lambda session: runs.note_asked(session, run_ids=waiting, now=now))
     for run_id in waiting:
         jobs.enqueue("app.schedules.tasks.credit_run", run_id)
+    if current_app.extensions["twinpurse.roster"] is not None:
+        _ask_for_people(jobs, now)
     if nightly_due(reading(), now=now):
         jobs.enqueue("app.ledger.tasks.verify_books")
         jobs.enqueue("app.people.tasks.forget_old")
         writing(lambda session: note_nightly(session, now=now))
     return waiting
+
+
+def _ask_for_people(jobs: Jobs, now: datetime) -> None:
+    """Ask for a full pass over the directory once a day, for one that lost its worker, and for changes."""
+    waiting = sync.unattended(reading(), now=now)
+    if sync.full_due(reading(), now=now):
+        with suppress(WrongStateError):  # a preview is at work; the next round looks again
+            waiting.append(writing(lambda session: sync.begin(session, kind="full", asked_by="", now=now).id))
+    if waiting:
+        writing(lambda session: sync.note_asked(session, sync_ids=waiting, now=now))
+    for sync_id in waiting:
+        jobs.enqueue("app.people.tasks.sync_people", sync_id)
+    if sync_watch.due(reading(), now=now):
+        writing(lambda session: sync_watch.note_asked(session, now=now))
+        jobs.enqueue("app.people.tasks.sync_changes")
 
 
 def nightly_due(session: Session, *, now: datetime) -> bool:

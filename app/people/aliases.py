@@ -87,9 +87,9 @@ def add(session: Session, *, user_id: int, name: str, domains: Sequence[str], by
     user = session.get(User, user_id)
     if user is None:
         raise NotFoundError("There is no such person here.", user_id=user_id)
-    if not is_plausible_username(name):
-        raise _wrong("Write a name of at most 256 characters, as the machine writes it")
     key = keys_of(name, domains)[-1]
+    if not (is_plausible_username(name) and is_plausible_username(key)):  # "ß" is kept as "ss"
+        raise _wrong("Write a name of at most 256 characters, as the machine writes it")
     holder = find(session, typed=name, domains=domains)
     if holder is not None and holder.user.id != user_id:
         raise _wrong(f"“{key}” is {_how(holder.kind)} of {holder.user.display_name} ({holder.user.username})")
@@ -112,7 +112,7 @@ def remove(session: Session, *, user_id: int, name_key: str, by: str, now: datet
 
     What was booked under it stays. Raises NotFoundError for a name that is not one of theirs.
     """
-    row = session.get(UserName, name_key)
+    row = session.get(UserName, name_key) if is_plausible_username(name_key) else None
     if row is None or row.user_id != user_id:
         raise NotFoundError("This is not one of their other names.", user_id=user_id)
     session.delete(row)

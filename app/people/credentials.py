@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from typing import Final
 
 from flask import current_app
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
-from app.errors import NotFoundError, NotSignedInError, TooManyAttemptsError, UnavailableError
+from app.errors import NotAllowedError, NotFoundError, NotSignedInError, TooManyAttemptsError, UnavailableError
 from app.people import aliases, local, service, throttle
 from app.people.models import User
 from app.people.throttle import Try
@@ -30,6 +31,7 @@ from directory.refusals import WRONG, refusal_in_words
 from directory.throttle import FIRST_WAIT_S
 
 AWAY: Final = "The network's directory does not answer. Nothing is lost; try again soon."
+UNSURE: Final = "The directory does not answer, so it is not known whether somebody has this name. Try again soon"
 REFUSAL_TAKES_S = 0.4
 """A refusal takes at least so long: the clock shall not tell local people, of whom the directory is not asked."""
 
@@ -38,7 +40,8 @@ def check(*, username: str, password: str, address: str) -> int:
     """Return the user's id when the password is right; a directory person's record and groups are renewed by it.
 
     `address`: where the try comes from, as app.web.peers says it. Raises NotSignedInError (one text for an unknown name
-    and a wrong password), TooManyAttemptsError with `wait_s`, UnavailableError.
+    and a wrong password), TooManyAttemptsError with `wait_s`, UnavailableError, NotAllowedError for whose right name
+    cannot be used here.
     """
     if not (is_plausible_username(username) and is_plausible_password(password)):
         raise NotSignedInError(WRONG)
@@ -74,7 +77,11 @@ def _check(username: str, password: str, address: str) -> int:
         throttle.forgive(session, made=made)
         return remember(session, person).id
 
-    return writing(keep)
+    try:
+        return writing(keep)
+    except NotAllowedError:
+        _take_back(made)
+        raise
 
 
 def _authenticate(username: str, password: str, made: Try) -> Person:
@@ -99,22 +106,35 @@ def _authenticate(username: str, password: str, made: Try) -> Person:
 def identify(username: str, directory_id: str | None = None) -> User:
     """Return whose name that is (their own, an alias or a former one), asking the directory for one who is new here.
 
-    `directory_id`: who the caller says it is; another person of the same name is not found. A former name may have been
-    given to somebody else, so the directory is asked about it first; while it is away, it is still the former holder's.
-    Raises NotFoundError, UnavailableError.
+    `directory_id`: who the caller says it is; another person of the same name is not found. A former name or an alias
+    may have been given to somebody else, so the directory is asked about it first; while it is away, the name leads to
+    whom it led before. Raises NotFoundError, UnavailableError.
     """
     if not is_plausible_username(username):
         raise NotFoundError("Nobody has such a name.")
     domains = settings_of_app().config.directory.domains
     holder = aliases.find(reading(), typed=username, domains=domains)
     if holder is None or directory_id not in (None, holder.user.directory_id):
-        return _look_up(username, directory_id)
-    if holder.kind == "former" and not aliases.was_asked(username):
-        try:
-            return _look_up(username, directory_id)
-        except (NotFoundError, UnavailableError):
-            aliases.note_asked(username)
+        return look_up(username, directory_id)
+    if holder.kind != "own" and not aliases.was_asked(username):
+        with suppress(NotFoundError, UnavailableError):
+            look_up(username, directory_id)  # who is found is known from now on; it is theirs if they are called so
+        holder = aliases.find(reading(), typed=username, domains=domains) or holder
+        aliases.note_asked(username)
     return holder.user
+
+
+def make_known(name: str) -> None:
+    """Make somebody known who has the name in the directory and was not seen here yet: then it is not free.
+
+    Raises UnavailableError.
+    """
+    try:
+        identify(name)
+    except NotFoundError:
+        return
+    except UnavailableError as exc:
+        raise UnavailableError(UNSURE) from exc
 
 
 def renew(user: User) -> User:
@@ -126,7 +146,7 @@ def renew(user: User) -> User:
     """
     if user.origin != local.ORIGIN and (user.role or clock.now() - user.refreshed_at >= ASK_AGAIN_AFTER):
         try:
-            user = _look_up(user.username, user.directory_id)
+            user = look_up(user.username, user.directory_id)
         except UnavailableError:
             if user.role:
                 raise
@@ -154,7 +174,13 @@ def directory_of_app() -> Directory:
     return directory
 
 
-def _look_up(username: str, directory_id: str | None) -> User:
+def look_up(username: str, directory_id: str | None = None) -> User:
+    """Return the person whom the directory has under this name now, kept as it has them; see `identify`.
+
+    Raises NotFoundError, also for one who cannot be known here under the name they have, UnavailableError.
+    """
+    if not is_plausible_username(username):
+        raise NotFoundError("Nobody has such a name.")
     try:
         person = directory_of_app().find(username)
     except BadCredentialsError:
@@ -164,7 +190,10 @@ def _look_up(username: str, directory_id: str | None) -> User:
     if person is None or directory_id not in (None, person.directory_id):
         raise NotFoundError("The network's directory knows nobody of this name.", username=username)
     found = person
-    return writing(lambda session: remember(session, found))
+    try:
+        return writing(lambda session: remember(session, found))
+    except NotAllowedError as exc:
+        raise NotFoundError(exc.message, username=username) from exc
 
 
 def _take_back(made: Try) -> None:

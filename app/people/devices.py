@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
@@ -33,19 +34,15 @@ class Asking(NamedTuple):
     display_name: str
 
 
-_ASKING: Final = QuickRow(
-    select(
-        Device.id,
-        Device.seen_at,
-        User.id,
-        User.username,
-        User.display_name,
-        User.status,
-        Device.revoked_at.is_not(None),
-    )
+WHO_ASKS: Final = (
+    select(Device.id, Device.seen_at, User.id, User.username, User.display_name)
+    .add_columns(User.status, Device.revoked_at.is_not(None))
     .join_from(Device, User)
     .where(Device.token_hash == bindparam("digest"))
 )
+"""Who has the token of a digest, for `judge`."""
+
+_WHO_ASKS: Final = QuickRow(WHO_ASKS)
 
 
 def make(session: Session, *, user_id: int, name: str, now: datetime) -> tuple[Device, str]:
@@ -53,20 +50,22 @@ def make(session: Session, *, user_id: int, name: str, now: datetime) -> tuple[D
     for old in list_devices(session, user_id=user_id)[DEVICES_MAX - 1 :]:
         old.revoked_at = now
     token = PREFIX + secrets.token_urlsafe(32)
-    device = Device(
-        user_id=user_id, name=name[:NAME_LENGTH_MAX], token_hash=_digest(token), created_at=now, seen_at=now
-    )
+    device = Device(user_id=user_id, name=name[:NAME_LENGTH_MAX], token_hash=digest(token), created_at=now, seen_at=now)
     session.add(device)
     session.flush()
     return device, token
 
 
 def find(*, token: str) -> Asking:
-    """Return who asks with this token.
+    """Return who asks with this token. Raises NotSignedInError as `judge` does."""
+    return judge(_WHO_ASKS.read(digest=digest(token)))
+
+
+def judge(row: Sequence[Any] | None) -> Asking:
+    """Return who asks, out of a row of WHO_ASKS.
 
     Raises NotSignedInError with `reason`: "unknown", "disabled" (the person is not active) or "revoked".
     """
-    row = _ASKING.read(digest=_digest(token))
     if row is None:
         raise NotSignedInError("This device is not known here. Sign in again.", reason="unknown")
     *asking, status, is_revoked = row
@@ -103,5 +102,6 @@ def revoke(session: Session, *, user_id: int, device_id: int, now: datetime) -> 
     return device
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
+    """Return what is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -20,6 +20,7 @@ from app.db import reading, writing
 from app.errors import InvalidInputError, WrongStateError
 from app.people import leavers
 from app.people.leavers import Choice, Totals
+from app.people.models import Taking
 from app.settings import settings_of_app
 from app.web.addresses import read_day, read_number, read_text
 from app.web.sheets import BOM, as_csv, guarded
@@ -82,7 +83,11 @@ def take() -> Response | tuple[str, int]:
     if not reason:
         return _render_decide(choice, "take", error="Give a reason"), 422
     form_id, zone = _form_id(), settings_of_app().zone
-    taking = writing(lambda session: leavers.begin(session, form_id=form_id, reason=reason, by=_me(), now=clock.now()))
+    taking = writing(
+        lambda session: leavers.begin(
+            session, form_id=form_id, reason=reason, by=current_user.signature, now=clock.now()
+        )
+    )
     changed = _expected(leavers.count(reading(), choice=choice, zone=zone)) != request.form.get("expected")
     if not taking.taken and changed:
         return _render_decide(choice, "take", changed=True), 409
@@ -93,7 +98,7 @@ def take() -> Response | tuple[str, int]:
     except WrongStateError as exc:
         flask.flash(f"{exc.message} Nothing was changed.", "bad")
         return _back()
-    done = next(one for one in leavers.list_takings(reading(), limit=TAKINGS) if one.id == taking.id)
+    done = reading().get_one(Taking, taking.id)
     flask.flash(f"Taken back: {settings_of_app().unit.price(done.total)} from {_people(done.taken)}.", "ok")
     return _back()
 
@@ -111,7 +116,7 @@ def keep() -> Response | tuple[str, int]:
         choice=choice,
         zone=settings.zone,
         reason=reason,
-        by=_me(),
+        by=current_user.signature,
         form_id=_form_id(),
         unit=settings.unit,
         now=clock.now(),
@@ -125,7 +130,7 @@ def keep() -> Response | tuple[str, int]:
 @admin
 def undo(taking_id: int) -> Response:
     """Give back all that a taking took."""
-    _go_through(partial(leavers.undo_chunk, taking_id=taking_id, by=_me(), now=clock.now()), begin="")
+    _go_through(partial(leavers.undo_chunk, taking_id=taking_id, by=current_user.signature, now=clock.now()), begin="")
     flask.flash("Given back, by a line of its own on each statement.", "ok")
     return _back()
 
@@ -227,7 +232,3 @@ def _back() -> Response:
 
 def _people(count: int) -> str:
     return "1 person" if count == 1 else f"{count:,} people"
-
-
-def _me() -> str:
-    return f"{current_user.display_name} ({current_user.username})"

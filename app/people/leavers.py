@@ -191,8 +191,8 @@ def keep_chunk(
 
 
 def list_takings(session: Session, *, limit: int) -> list[Taking]:
-    """Return the last takings, the newest first."""
-    return list(session.scalars(select(Taking).order_by(Taking.id.desc()).limit(limit)))
+    """Return the last takings that took something, the newest first."""
+    return list(session.scalars(select(Taking).where(Taking.taken > 0).order_by(Taking.id.desc()).limit(limit)))
 
 
 def _chosen(choice: Choice, zone: ZoneInfo) -> list[ColumnElement[bool]]:

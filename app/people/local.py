@@ -153,7 +153,9 @@ def create(
     session.flush()
     hashed = generate_password_hash(password, method=HASH)
     session.add(
-        LocalPassword(user_id=user.id, password_hash=hashed, expires_at=expires_at, made_by=made_by, created_at=now)
+        LocalPassword(
+            user_id=user.id, password_hash=hashed, expires_at=expires_at, made_by=made_by[:256], created_at=now
+        )
     )
     accounts.open_account(session, user_id=user.id, name=username, now=now)
     if not administrator:
@@ -165,7 +167,7 @@ def change_password(session: Session, *, user_id: int, password: str, made_by: s
     """Give a local person another password; who is signed in with the old one is signed out. Raises NotFoundError."""
     found = get(session, user_id=user_id)
     found.password.password_hash = generate_password_hash(password, method=HASH)
-    found.password.made_by, found.password.created_at = made_by, now
+    found.password.made_by, found.password.created_at = made_by[:256], now
     service.end_access(session, user_ids=[user_id], now=now)
 
 
@@ -183,17 +185,15 @@ def end(session: Session, *, user_id: int, now: datetime) -> None:
     _leave(session, found.user, now)
 
 
-def end_expired(session: Session, *, now: datetime) -> int:
-    """Let everybody go whose time has ended, and return how many that were; they could not sign in before either."""
-    ended = (
-        select(User)
-        .join(LocalPassword, LocalPassword.user_id == User.id)
-        .where(User.status == "active", LocalPassword.expires_at <= now)
-    )
-    users = list(session.scalars(ended))
-    for user in users:
+def has_expired(session: Session, *, now: datetime) -> bool:
+    """Whether there is somebody for `end_expired`."""
+    return session.scalar(_expired(now).limit(1)) is not None
+
+
+def end_expired(session: Session, *, now: datetime) -> None:
+    """Let everybody go whose time has ended; they could not sign in before either, but their devices could ask."""
+    for user in session.scalars(_expired(now)).all():
         _leave(session, user, now)
-    return len(users)
 
 
 def remove_administrator(session: Session, *, user_id: int, now: datetime) -> None:
@@ -203,6 +203,11 @@ def remove_administrator(session: Session, *, user_id: int, now: datetime) -> No
     found.user.username = f"{found.user.username}#{user_id}"  # the name is free for another
     _leave(session, found.user, now)
     session.execute(delete(LocalPassword).where(LocalPassword.user_id == user_id))
+
+
+def _expired(now: datetime) -> Select[User]:
+    over = select(User).join(LocalPassword, LocalPassword.user_id == User.id)
+    return over.where(User.status == "active", LocalPassword.expires_at <= now)
 
 
 def _leave(session: Session, user: User, now: datetime) -> None:

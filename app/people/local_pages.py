@@ -50,7 +50,7 @@ def show_new() -> str:
 @admin
 def make() -> tuple[str, int] | str:
     """Make a guest, and show the password this once."""
-    form, zone, now, by = GuestForm(), settings_of_app().zone, clock.now(), _me()
+    form, zone, now, by = GuestForm(), settings_of_app().zone, clock.now(), current_user.signature
     if not form.validate():
         return flask.render_template("people/guest_new.html", form=form), 422
     username = local.clean_name(form.username.data)
@@ -108,7 +108,7 @@ def extend(user_id: int) -> Response | tuple[str, int]:
 @admin
 def change_password(user_id: int) -> tuple[str, int] | str:
     """Give a guest another password, and show it this once."""
-    form, guest, now, by = PasswordForm(), _guest(user_id), clock.now(), _me()
+    form, guest, now, by = PasswordForm(), _guest(user_id), clock.now(), current_user.signature
     form.name_in_use = guest.user.username
     if not form.validate():
         return _render(guest, password=form), 422
@@ -165,7 +165,3 @@ def _last_day(guest: LocalPerson) -> str:
 
 def _zone() -> ZoneInfo:
     return settings_of_app().zone
-
-
-def _me() -> str:
-    return f"{current_user.display_name} ({current_user.username})"

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from app import clock
 from app.api.access import admin, auditor
 from app.db import reading, writing
-from app.errors import InvalidInputError, NotFoundError, UnavailableError
+from app.errors import InvalidInputError, UnavailableError
 from app.people import aliases, credentials, service
 from app.people.models import User
 from app.settings import settings_of_app
@@ -36,17 +36,16 @@ def add(user_id: int) -> Response | tuple[str, int]:
     user, typed = service.get_user(reading(), user_id=user_id), request.form.get("name", "").strip()
     domains = settings_of_app().config.directory.domains
     try:
-        _let_the_directory_speak(typed)
+        credentials.make_known(typed)
         row = writing(
             lambda session: aliases.add(
-                session, user_id=user_id, name=typed, domains=domains, by=_me(), now=clock.now()
+                session, user_id=user_id, name=typed, domains=domains, by=current_user.signature, now=clock.now()
             )
         )
     except InvalidInputError as exc:
         return _render(user, typed=typed, error=exc.message), 422
-    except UnavailableError:
-        words = "The directory does not answer, so it is not known whether somebody has this name. Try again soon"
-        return _render(user, typed=typed, error=words), 503
+    except UnavailableError as exc:
+        return _render(user, typed=typed, error=exc.message), 503
     flask.flash(f"“{row.name_key}” leads to {user.display_name} now.", "ok")
     return _back(user_id)
 
@@ -56,20 +55,13 @@ def add(user_id: int) -> Response | tuple[str, int]:
 def remove(user_id: int) -> Response:
     """Remove another name."""
     name_key = request.form.get("name", "")
-    writing(lambda session: aliases.remove(session, user_id=user_id, name_key=name_key, by=_me(), now=clock.now()))
+    writing(
+        lambda session: aliases.remove(
+            session, user_id=user_id, name_key=name_key, by=current_user.signature, now=clock.now()
+        )
+    )
     flask.flash(f"“{name_key}” does not lead here any more.", "ok")
     return _back(user_id)
-
-
-def _let_the_directory_speak(typed: str) -> None:
-    """Make somebody known who has the name in the directory and was not seen here yet: then it is not free.
-
-    Raises UnavailableError.
-    """
-    try:
-        credentials.identify(typed)
-    except NotFoundError:
-        return
 
 
 def _render(user: User, *, typed: str = "", error: str = "") -> str:
@@ -86,7 +78,3 @@ def _render(user: User, *, typed: str = "", error: str = "") -> str:
 
 def _back(user_id: int) -> Response:
     return flask.redirect(flask.url_for(".show", user_id=user_id), 303)
-
-
-def _me() -> str:
-    return f"{current_user.display_name} ({current_user.username})"

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.db import reading, writing
-from app.errors import UnavailableError
+from app.errors import NotAllowedError, UnavailableError
 from app.people import credentials, local, service
 from app.people.models import LocalPassword, User
 from directory.interface import DirectoryError, Person
@@ -61,6 +61,6 @@ def _keep(user: User, is_there: bool, person: Person | None, now: datetime) -> U
 
     try:
         return writing(keep, patient=False)
-    except (UnavailableError, SQLAlchemyError):
+    except (UnavailableError, NotAllowedError, SQLAlchemyError):
         current_app.logger.warning("what the directory says of somebody could not be kept now")
         return user if is_there else None

@@ -64,7 +64,11 @@ def preview_exact() -> str:
 def relink_one(old_id: int, new_id: int) -> Response:
     """Relink one pair."""
     try:
-        done = writing(lambda session: relink.relink(session, old_id=old_id, new_id=new_id, by=_me(), now=clock.now()))
+        done = writing(
+            lambda session: relink.relink(
+                session, old_id=old_id, new_id=new_id, by=current_user.signature, now=clock.now()
+            )
+        )
     except WrongStateError as exc:
         flask.flash(f"{exc.message} Nothing was changed.", "bad")
         return flask.redirect(flask.url_for(".list_pairs"), 303)
@@ -100,7 +104,7 @@ def _look_at(pair: Pair) -> Join:
 
 
 def _relink(pair: Pair) -> Join:
-    by, now = _me(), clock.now()
+    by, now = current_user.signature, clock.now()
     return writing(lambda session: relink.relink(session, old_id=pair.gone.id, new_id=pair.here.id, by=by, now=now))
 
 
@@ -118,7 +122,3 @@ def _render(joins: list[Join], *, every: bool = False) -> str:
 
 def _people(count: int) -> str:
     return "1 person" if count == 1 else f"{count:,} people"
-
-
-def _me() -> str:
-    return f"{current_user.display_name} ({current_user.username})"

@@ -21,6 +21,13 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
+def printable(text: str, length: int) -> str:
+    """Return text without what no database takes or no page shows: control characters and halves of surrogates."""
+    if not text.isprintable():
+        text = "".join(one for one in text if unicodedata.category(one) not in ("Cc", "Cs"))
+    return text.strip()[:length]
+
+
 ROLES: Final = ("", "auditor", "helper", "admin")
 """What a person may do here besides using their own purse, from nothing to everything; each includes those before."""
 

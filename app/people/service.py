@@ -9,13 +9,13 @@ from typing import Protocol
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.errors import NotFoundError, WrongStateError
+from app.errors import NotAllowedError, NotFoundError
 from app.ledger import accounts
 from app.ledger.models import Account
 from app.people import aliases, rules
 from app.people.models import Device, Group, LoginSession, Membership, User
 from app.settings import settings_of_app
-from directory.interface import Person
+from directory.interface import Person, is_plausible_username
 
 
 class FirstSeen(Protocol):
@@ -26,6 +26,8 @@ class FirstSeen(Protocol):
 
 _first_seen: list[FirstSeen] = []
 
+NAME_LENGTH_MAX = 256
+EMAIL_LENGTH_MAX = 320
 PARKED_LENGTH_MAX = 230
 """What is kept of a name that somebody else has now; a number stands behind it, and both fit into the column."""
 
@@ -49,10 +51,13 @@ def remember(
 
     Somebody else who still has the name here has lost it in the directory: they keep purse and history under a name
     that nobody can sign in with, since a recycled name is another person. Who is disabled loses sessions and devices.
-    Raises WrongStateError for the name of a local person, who keeps it.
+    What a column does not take of their groups and texts is left out: a long name must not keep anybody out. Raises
+    NotAllowedError for the name of a local person, who keeps it, and for one that is no user name.
     """
     user = session.scalar(select(User).where(User.directory_id == person.directory_id).with_for_update())
     username = rules.name_key(person.username)
+    if not is_plausible_username(username):
+        raise NotAllowedError("The directory gives this person a user name that cannot be used here.")
     before = user.username if user is not None else username
     if user is None or before != username:
         _free(session, username=username, of=person.directory_id)
@@ -61,13 +66,13 @@ def remember(
         user = User(directory_id=person.directory_id, username=username, created_at=now, status="active", groups=[])
         session.add(user)
     user.username = username
-    user.display_name = person.display_name or person.username
-    user.email = person.email
+    user.display_name = rules.printable(person.display_name, NAME_LENGTH_MAX) or username
+    user.email = rules.printable(person.email, EMAIL_LENGTH_MAX)
     user.refreshed_at = now
     user.role = rules.role_of(
         person.groups, admin_groups=admin_groups, helper_groups=helper_groups, auditor_groups=auditor_groups
     )
-    user.groups = [group_named(session, name=name) for name in person.groups]
+    user.groups = [group_named(session, name=name) for name in _usable(person.groups)]
     status = "disabled" if person.disabled else "active"
     if user.status != status:
         user.status, user.status_since = status, now
@@ -108,11 +113,18 @@ def _free(session: Session, *, username: str, of: str) -> None:
     """Take a name away from whom the directory no longer gives it to; it is the person `of` who has it there now."""
     holder = session.scalar(select(User).where(User.username == username))
     if holder is not None and holder.origin == "local":
-        raise WrongStateError("A local person has this user name here: the directory's person cannot be let in.")
+        raise NotAllowedError("Your user name belongs to a guest here, so you cannot be let in. Ask the help desk.")
     if holder is not None and holder.directory_id != of:
         holder.username = parked(username, holder.id)
         session.flush()
     aliases.give_up(session, username=username)
+
+
+def _usable(groups: Sequence[str]) -> list[str]:
+    """The names that a group can have here; one of two that differ in case alone."""
+    cleaned = (rules.printable(name, NAME_LENGTH_MAX + 1) for name in groups)
+    by_key = {rules.name_key(name): name for name in cleaned if len(name) <= NAME_LENGTH_MAX}
+    return [name for key, name in by_key.items() if 0 < len(key) <= NAME_LENGTH_MAX]
 
 
 def group_named(session: Session, *, name: str) -> Group:

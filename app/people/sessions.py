@@ -55,6 +55,11 @@ class Visitor:
         return self.token
 
     @property
+    def signature(self) -> str:
+        """Who did something, as statements and reports show it: "Ada Min (admin)"."""
+        return f"{self.display_name} ({self.username})"
+
+    @property
     def initials(self) -> str:
         """One or two letters for the badge in the masthead."""
         return rules.initials(self.display_name)
@@ -93,6 +98,8 @@ def sign_in(user_id: int, *, way: str = "password") -> None:
     visitor = writing(record)
     flask.session.clear()
     flask.session[INSTANCE_KEY] = flask.current_app.config["INSTANCE_ID"]
+    if way == "header":
+        header_sign_in.note_name()
     login_user(visitor)
 
 
@@ -126,7 +133,7 @@ def load_visitor(token: str) -> Visitor | None:
         created_at=login.created_at, seen_at=login.seen_at, now=now
     ):
         return None
-    if login.way == "header" and not header_sign_in.names(user):
+    if login.way == "header" and not header_sign_in.still_names():
         return None
     welcome = recheck.still_welcome(user, now)
     if welcome is None:

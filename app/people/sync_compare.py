@@ -60,9 +60,8 @@ def prepare(session: Session, sync: DirectorySync, now: datetime) -> None:
     newer = ~or_(holder.refreshed_at <= sync.started_at, holder.refreshed_at > now + CLOCKS)
     taken = select(holder.username).where(or_(holder.origin == "local", newer))
     known = select(User.username).where(User.directory_id == SyncPerson.directory_id)
-    twice = select(SyncPerson.username).where(mine).group_by(SyncPerson.username).having(func.count() > 1)
     known_by_it = known.where(User.username == SyncPerson.username).correlate(SyncPerson).exists()
-    for shared in (taken, twice):
+    for shared in (taken, _borne_twice(sync)):
         session.execute(
             update(SYNC_PEOPLE).where(mine, SyncPerson.username.in_(shared), ~known_by_it).values(named=False)
         )
@@ -141,15 +140,9 @@ def find_back(session: Session, sync: DirectorySync, now: datetime) -> None:
 
 def find_left_out(session: Session, sync: DirectorySync, now: datetime) -> None:
     """Note who cannot have the name that the directory gives them, and why. Who is known keeps the name of before."""
-    twin = aliased(SyncPerson)
-    twins = select(twin.directory_id).where(
-        twin.sync_id == sync.id,
-        twin.username == SyncPerson.username,
-        twin.directory_id != SyncPerson.directory_id,
-    )
     reason = case(
         (SyncPerson.username == "", NO_NAME),
-        (twins.correlate(SyncPerson).exists(), TWO_OF_A_NAME),
+        (SyncPerson.username.in_(_borne_twice(sync)), TWO_OF_A_NAME),
         else_=NAME_TAKEN,
     )
     new, other = User.id.is_(None), User.username != SyncPerson.username
@@ -204,6 +197,8 @@ def count_active(session: Session) -> int:
 
 def count(session: Session, *, sync: DirectorySync) -> int:
     """Count what was found into the pass; return how many active people would lose their access."""
+    if is_postgresql(session):
+        session.connection().exec_driver_sql("ANALYZE sync_changes")
     what, was = SYNC_CHANGES.c.what, SYNC_CHANGES.c.was
     mine = SYNC_CHANGES.c.sync_id == sync.id
     counted = session.execute(select(what, func.count()).where(mine).group_by(what))
@@ -224,6 +219,12 @@ def groups_read(session: Session, person: Any = SyncPerson) -> Any:
         each = func.json_each(column).table_valued("value")
         number = each.c.value
     return join(join(person, each, true()), SyncGroup, SyncGroup.number == number)
+
+
+def _borne_twice(sync: DirectorySync) -> Any:
+    person = aliased(SyncPerson)
+    names = select(person.username).where(person.sync_id == sync.id)
+    return names.group_by(person.username).having(func.count() > 1)
 
 
 def _note(session: Session, found: Any) -> None:

@@ -80,8 +80,6 @@ class SyncPerson(Base):
     group_count: Mapped[int]
     named: Mapped[bool]
 
-    __table_args__ = (Index("ix_sync_people_username", "sync_id", "username"),)
-
 
 class SyncGroup(Base):
     """A group that a pass read, by a number that no other pass uses: `sync_id` * GROUPS_MAX and up."""

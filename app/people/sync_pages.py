@@ -103,7 +103,7 @@ def begin() -> Response:
     if kind not in ("full", "preview"):
         raise InvalidInputError("The form came without what it asks for. Nothing was changed. Go back and try again.")
     try:
-        made = writing(lambda session: sync.begin(session, kind=kind, asked_by=_me(), now=now))
+        made = writing(lambda session: sync.begin(session, kind=kind, asked_by=current_user.signature, now=now))
     except WrongStateError as exc:
         flask.flash(exc.message, "bad")
         return flask.redirect(flask.url_for(".show_passes"), 303)
@@ -135,7 +135,7 @@ def cancel(sync_id: int) -> Response:
 def _change(verb: Any, sync_id: int, done: str, *, ask: bool = False) -> Response:
     now = clock.now()
     try:
-        writing(lambda session: verb(session, sync_id=sync_id, by=_me(), now=now))
+        writing(lambda session: verb(session, sync_id=sync_id, by=current_user.signature, now=now))
     except WrongStateError as exc:
         flask.flash(f"{exc.message} Nothing was changed.", "bad")
     else:
@@ -167,7 +167,3 @@ def _render(template: str, *, at_work: DirectorySync | None, **context: Any) -> 
 
 def _back_to(one: DirectorySync) -> Response:
     return flask.redirect(flask.url_for(".show_pass", sync_id=one.id), 303)
-
-
-def _me() -> str:
-    return f"{current_user.display_name} ({current_user.username})"

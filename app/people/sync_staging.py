@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -50,41 +49,44 @@ class Reader:
         """`role_of`: the role that somebody's groups give."""
         self.sync_id = sync_id
         self._role_of = role_of
+        self._seen: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._sets: dict[tuple[str, ...], tuple[str, int, str]] = {}
 
     def rows(self, listed: Iterable[Listed]) -> tuple[list[PersonRow], list[Row]]:
-        """Return rows of people and of groups that are new in this pass. Who is listed twice counts as listed last.
+        """Return rows of people and of groups that are new in this pass. Who is listed again is passed over.
 
         A user name that nobody could sign in with becomes "": that person is left out, and not taken for gone.
         """
-        people: dict[str, PersonRow] = {}
+        people: list[PersonRow] = []
         groups: list[Row] = []
         for one in listed:
-            if not one.directory_id or len(one.directory_id) > ID_LENGTH_MAX:
+            if not one.directory_id or len(one.directory_id) > ID_LENGTH_MAX or one.directory_id in self._seen:
                 continue
+            self._seen.add(one.directory_id)
             username = rules.name_key(one.username)
             if not is_plausible_username(username):
                 username = ""
             numbers, count, role = self._sets.get(one.groups) or self._number(one.groups, groups)
-            people[one.directory_id] = PersonRow(
+            row = PersonRow(
                 self.sync_id,
                 one.directory_id,
                 username,
-                _printable(one.display_name, NAME_LENGTH_MAX) or username,
-                _printable(one.email, EMAIL_LENGTH_MAX),
+                rules.printable(one.display_name, NAME_LENGTH_MAX) or username,
+                rules.printable(one.email, EMAIL_LENGTH_MAX),
                 bool(one.disabled),
                 role,
                 numbers,
                 count,
                 username != "",
             )
-        return list(people.values()), groups
+            people.append(row)
+        return people, groups
 
     def _number(self, names: tuple[str, ...], groups: list[Row]) -> tuple[str, int, str]:
         numbers = set()
         for typed in names:
-            name = _printable(typed, NAME_LENGTH_MAX + 1)
+            name = rules.printable(typed, NAME_LENGTH_MAX + 1)
             key = rules.name_key(name)
             if not key or max(len(name), len(key)) > NAME_LENGTH_MAX:
                 continue
@@ -100,9 +102,9 @@ class Reader:
 
 
 def keep(session: Session, *, people: Sequence[PersonRow], groups: Sequence[Row]) -> None:
-    """Write what a `Reader` made. Somebody who is there already, since a page was read again, is replaced."""
-    _write(session, SYNC_GROUPS, GROUPS, 1, groups)
-    _write(session, SYNC_PEOPLE, PersonRow._fields, 2, people)
+    """Write what a `Reader` made."""
+    _write(session, SYNC_GROUPS, GROUPS, groups)
+    _write(session, SYNC_PEOPLE, PersonRow._fields, people)
 
 
 def forget(session: Session, *, sync_id: int) -> None:
@@ -111,30 +113,16 @@ def forget(session: Session, *, sync_id: int) -> None:
         session.execute(delete(table).where(table.c.sync_id == sync_id))
 
 
-def _write(session: Session, table: Table, columns: Sequence[str], keys: int, rows: Sequence[Row]) -> None:
+def _write(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Write rows past SQLAlchemy's own handling of values, which costs more than the writing; plain types only."""
     if not rows:
         return
-    names, others = ", ".join(columns), columns[keys:]
-    renewed = ", ".join(f"{name} = excluded.{name}" for name in others)
-    end = f"ON CONFLICT ({', '.join(columns[:keys])}) DO UPDATE SET {renewed}"
-    connection = session.connection()
+    into, connection = f"{table.name} ({', '.join(columns)})", session.connection()
     if is_postgresql(session):
-        # JSON, since it is made and read by compiled code on both sides.
-        typed = ", ".join(f"{name} {table.c[name].type.compile(connection.dialect)}" for name in columns)
-        into = (
-            f"INSERT INTO {table.name} ({names}) SELECT {names} FROM json_to_recordset(%(rows)s) AS r ({typed}) {end}"  # noqa: S608
-        )
-        values = json.dumps([dict(zip(columns, row, strict=True)) for row in rows])
-        connection.exec_driver_sql(into, {"rows": values})
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
     else:
         places = ", ".join("?" * len(columns))
-        into = f"INSERT INTO {table.name} ({names}) VALUES ({places}) {end}"  # noqa: S608
-        connection.exec_driver_sql(into, list(rows))
-
-
-def _printable(text: str, length: int) -> str:
-    """Return text without what no database takes or no page shows: control characters and halves of surrogates."""
-    if not text.isprintable():
-        text = "".join(one for one in text if unicodedata.category(one) not in ("Cc", "Cs"))
-    return text.strip()[:length]
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", list(rows))  # noqa: S608

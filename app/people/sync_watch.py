@@ -118,16 +118,11 @@ def _regrouped(session: Session, changes: Changes) -> list[str]:
     if not changes.regrouped:
         return []
     keys = [rules.name_key(name) for name in changes.regrouped]
-    members = (
-        select(User.directory_id)
-        .join(Membership, Membership.user_id == User.id)
-        .join(Group, Group.id == Membership.group_id)
-        .where(one_of(session, Group.name_key, keys), User.origin == "directory", User.status == "active")
-        .distinct()
-        .limit(REGROUPED_MAX)
-    )
+    changed = select(Group.id).where(one_of(session, Group.name_key, keys))
+    members = select(Membership.user_id).where(Membership.group_id.in_(changed))
+    left = select(User.directory_id).where(User.origin == "directory", User.status == "active", User.id.in_(members))
     named = {one.directory_id for one in changes.people}
-    return [name for name in session.scalars(members) if name not in named]
+    return [name for name in session.scalars(left.limit(REGROUPED_MAX)) if name not in named]
 
 
 class _Seen:

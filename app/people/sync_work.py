@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.db import db, writing
+from app.db import db, is_postgresql, writing
 from app.errors import UnavailableError
 from app.people import rules, sync, sync_changes, sync_compare, sync_staging
 from app.people.sync_models import DirectorySync
@@ -31,6 +31,9 @@ PAUSES_S: Final = {"sqlite": 0.1, "postgresql": 0.0}
 
 TURN_S: Final = 1.0
 """After so long applying makes a pause."""
+
+MUCH: Final = 1_000
+"""So many people who were changed make the database's picture of its tables worthless."""
 
 LIFE_EVERY_S: Final = 5.0
 """While the directory is slow, a sign of life comes this often."""
@@ -144,7 +147,14 @@ def apply(task: Pass) -> None:
         if time.monotonic() - turn >= TURN_S:
             time.sleep(pause_s)
             turn = time.monotonic()
-    task.step(lambda session, row, now: sync.end(session, sync=row, state="done", now=now, message=row.message))
+    task.step(_finish)
+
+
+def _finish(session: Session, row: DirectorySync, now: datetime) -> None:
+    """End a pass that is applied; one that moved much has PostgreSQL look anew at what it will join from now on."""
+    sync.end(session, sync=row, state="done", now=now, message=row.message)
+    if is_postgresql(session) and row.applied >= MUCH:
+        session.connection().exec_driver_sql("ANALYZE users, groups, memberships, accounts")
 
 
 def keep(task: Pass, reader: sync_staging.Reader, listed: Sequence[Listed], read: int) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.db import writing
+from app.db import reading, writing
 from app.people import local, rules, sync, sync_watch, sync_work, throttle
 from app.people.models import EnterCode, LoginSession
 from app.settings import settings_of_app
@@ -25,7 +25,13 @@ def sync_people(sync_id: int) -> bool:
 
 
 def sync_changes() -> bool:
-    """Apply what changed in the directory since the last time, and who of those present is not there any more."""
+    """Apply what changed in the directory since the last time, and who of those present is not there any more.
+
+    Guests whose time is over go at the same time: neither is to print or browse on.
+    """
+    now = clock.now()
+    if local.has_expired(reading(), now=now):
+        writing(lambda session: local.end_expired(session, now=now))
     roster, settings = current_app.extensions["twinpurse.roster"], settings_of_app().config.directory
     try:
         return sync_watch.look(roster=roster, settings=settings)
@@ -35,7 +41,7 @@ def sync_changes() -> bool:
 
 
 def forget_old() -> None:
-    """Delete sessions, codes and tries that no longer count; let guests go whose time is over."""
+    """Delete sessions, codes and tries that no longer count."""
     now = clock.now()
 
     def forget(session: Session) -> None:
@@ -43,7 +49,6 @@ def forget_old() -> None:
         session.execute(delete(LoginSession).where(over))
         session.execute(delete(EnterCode).where(EnterCode.expires_at < now))
         throttle.forget_old(session, now=now)
-        local.end_expired(session, now=now)
         sync.forget_old(session, now=now)
 
     writing(forget)

@@ -11,11 +11,11 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app import clock, money
-from app.accounts.pages import me
 from app.api.access import admin, auditor
 from app.db import reading
-from app.errors import InvalidInputError
+from app.errors import InvalidInputError, UnavailableError
 from app.internet.rules import size_in_words
+from app.people import credentials
 from app.people import service as people
 from app.people.models import User
 from app.printing.rules import pages_in_words
@@ -109,9 +109,15 @@ def assign(handle: str) -> Response | tuple[str, int]:
     user_id = read_number(request.form.get("user_id"))
     person = people.get_user(reading(), user_id=user_id or 0)
     try:
-        done = service.assign(name, user_id=person.id, settings=settings_of_app(), by=me(), now=clock.now())
+        if name.holder is None:
+            credentials.make_known(name.key)
+        done = service.assign(
+            name, user_id=person.id, settings=settings_of_app(), by=current_user.signature, now=clock.now()
+        )
     except InvalidInputError as exc:
         return _render(name, error=exc.message), 422
+    except UnavailableError as exc:
+        return _render(name, error=exc.message), 503
     flask.flash(f"“{name.key}” is {person.display_name} now. {_done_in_words(done, unit)}", "ok")
     return flask.redirect(flask.url_for("accounts.show", user_id=person.id), 303)
 
@@ -123,7 +129,7 @@ def dismiss(handle: str) -> Response | tuple[str, int]:
     name, reason = _get(handle), read_text(request.form, "reason", REASON_LENGTH_MAX).strip()
     if not reason:
         return _render(name, reason_error="Give a reason"), 422
-    service.dismiss(name, reason=reason, by=me(), now=clock.now())
+    service.dismiss(name, reason=reason, by=current_user.signature, now=clock.now())
     flask.flash(f"What “{name.key}” used is charged to nobody. It is kept, with your reason.", "ok")
     return flask.redirect(flask.url_for(".list_names"), 303)
 

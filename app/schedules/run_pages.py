@@ -113,7 +113,11 @@ def run_now(schedule_id: int) -> Response:
     if not re.fullmatch(r"[A-Za-z0-9_-]{16,48}", form_id, re.ASCII):
         raise InvalidInputError("The form came without its number. Nothing was changed. Go back and try again.")
     now = clock.now()
-    run = writing(lambda session: runs.run_now(session, schedule_id=schedule_id, form_id=form_id, by=_me(), now=now))
+    run = writing(
+        lambda session: runs.run_now(
+            session, schedule_id=schedule_id, form_id=form_id, by=current_user.signature, now=now
+        )
+    )
     return _back_to(run)
 
 
@@ -207,7 +211,7 @@ def _change(verb: Any, schedule_id: int, run_id: int, done: str) -> Response:
     run = reports.get(reading(), schedule_id=schedule_id, run_id=run_id)
     now = clock.now()
     try:
-        writing(lambda session: verb(session, run_id=run_id, by=_me(), now=now))
+        writing(lambda session: verb(session, run_id=run_id, by=current_user.signature, now=now))
     except WrongStateError as exc:
         flask.flash(f"{exc.message} Nothing was changed.", "bad")
     else:
@@ -251,7 +255,3 @@ def _whom(session: Session, run: Run) -> str:
 def _back_to(run: Run) -> Response:
     address = flask.url_for(".show_run", schedule_id=run.schedule_id, run_id=run.id)
     return flask.redirect(address, 303)
-
-
-def _me() -> str:
-    return f"{current_user.display_name} ({current_user.username})"

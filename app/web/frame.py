@@ -175,7 +175,7 @@ class PagesSessions(SecureCookieSessionInterface):
 
 def _headers(response: Response) -> Response:
     if response.status_code == NOT_MODIFIED:  # what it stands for has its headers
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers.setdefault("Cache-Control", "no-cache")
         return response
     response.headers.setdefault("Content-Security-Policy", CSP)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -63,6 +63,10 @@ def _roles_and_status() -> None:
         batch_op.create_check_constraint(op.f("ck_users_status"), "status IN ('active', 'disabled', 'gone')")
         batch_op.create_check_constraint(op.f("ck_users_origin"), "origin IN ('directory', 'local')")
     op.create_index("ix_users_status", "users", ["status"])
+    # A sync writes hundreds of thousands of these at once; users and groups are never deleted.
+    with op.batch_alter_table("memberships") as batch_op:
+        batch_op.drop_constraint(op.f("fk_memberships_user_id"), type_="foreignkey")
+        batch_op.drop_constraint(op.f("fk_memberships_group_id"), type_="foreignkey")
 
 
 def _names_and_devices() -> None:
@@ -170,7 +174,6 @@ def _passes() -> None:
         sa.Column("named", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("sync_id", "directory_id", name=op.f("pk_sync_people")),
     )
-    op.create_index("ix_sync_people_username", "sync_people", ["sync_id", "username"])
     op.create_table(
         "sync_groups",
         sa.Column("number", BIG, nullable=False),

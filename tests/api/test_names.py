@@ -12,7 +12,7 @@ from app.db import reading, writing
 from app.errors import InvalidInputError, NotFoundError
 from app.ledger import statement
 from app.money import MICRO
-from app.people import aliases
+from app.people import aliases, credentials
 from app.people import service as people
 from app.people.models import User, UserName
 from directory.interface import DirectoryUnavailableError
@@ -21,6 +21,7 @@ from edge.client import Answer
 from edge.standing import Standing
 from tests.api.conftest import INTERNET, PRINT, Instance, batch, item, job
 from tests.conftest import person
+from tests.web.browsing import Browser
 
 DOMAINS = ["SCHOOL", "school.example"]
 ALIKE = ("alice", "Alice", " ALICE ", "SCHOOL\\alice", "school\\Alice", "alice@school.example", "Alice@SCHOOL.Example")
@@ -98,6 +99,22 @@ def test_the_proxys_own_list_agrees_with_what_the_instance_says_of_one(net: Inst
     assert standing.may("cafe\N{COMBINING ACUTE ACCENT}") is None
     add(net, "alice", "caf\N{LATIN SMALL LETTER E WITH ACUTE}")
     assert proxy_list(net).may("CAFE\N{COMBINING ACUTE ACCENT}") is True
+
+
+def test_an_alias_from_before_the_domain_was_ours_signs_nobody_else_in(net: Instance) -> None:
+    with net.app.app_context():
+        make = {"user_id": net.users["bob"], "name": "SCHOOL\\alice", "domains": (), "by": "Ada", "now": clock.now()}
+        writing(lambda session: aliases.add(session, **make))
+        assert credentials.identify("school\\alice").id == net.users["bob"], "the name as a whole comes first"
+    in_domains = MemoryDirectory([], domains=DOMAINS)
+    in_domains.put(MemoryPerson(person("alice", "Alice Andersson", ()), "demo-alice"))
+    net.app.extensions["twinpurse.directory"] = in_domains
+    browser = Browser(net.app)
+    assert browser.sign_in("SCHOOL\\alice", "demo-alice").status_code == 303
+    assert "Alice Andersson" in browser.get("/").text
+    with net.app.app_context():
+        net.app.extensions["twinpurse.former_names"].clear()  # a minute later
+        assert credentials.identify("school\\alice").id == net.users["bob"]
 
 
 def test_who_is_not_active_may_not_go_on_and_is_not_printed_for(net: Instance) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import func, insert, select
 
 from app import clock
 from app.db import reading, writing
+from app.errors import InvalidInputError
 from app.internet import unmatched
 from app.internet.models import UnmatchedUsage
 from app.ledger.models import Entry
@@ -20,7 +22,10 @@ from app.people import aliases
 from app.people.models import UserName
 from app.printing.models import PrintJob
 from app.quarantine import service
+from directory.interface import DirectoryUnavailableError
+from directory.memory import MemoryDirectory, MemoryPerson
 from tests.api.conftest import INTERNET, PRINT, Instance, batch, item, job
+from tests.conftest import person
 from tests.web.browsing import Browser, signed_in
 
 MB = 1_000_000
@@ -125,6 +130,42 @@ def test_a_name_of_somebody_cannot_be_given_to_another(both: Instance) -> None:
     assert post(browser, name, "assign", user_id=both.users["bob"]).status_code == 303
     assert [entry.amount for entry in both.entries("bob", "internet")] == [-PER_MB]
     assert post(browser, name, "assign", user_id=10**9).status_code == 404
+
+
+def test_two_administrators_at_the_same_moment_charge_one_person_once(both: Instance) -> None:
+    for number in range(1, 6):
+        use(both, number, item("mallory", MB), item("Mallory", MB))
+    [name] = names(both)
+    settings = both.app.extensions["twinpurse.settings"]
+
+    def assign(to: str) -> int:
+        with both.app.app_context():
+            try:
+                return service.assign(
+                    name, user_id=both.users[to], settings=settings, by="Ada", now=clock.now()
+                ).charged
+            except InvalidInputError:
+                return 0
+
+    with ThreadPoolExecutor(4) as pool:
+        charged = list(pool.map(assign, ("alice", "bob", "alice", "bob")))
+    assert sum(charged) == 10 * PER_MB
+    assert sorted((both.figures("alice")[0], both.figures("bob")[0])) == [-10 * PER_MB, 0]
+    assert names(both) == []
+
+
+def test_who_came_into_the_directory_meanwhile_keeps_their_name(both: Instance, cast: MemoryDirectory) -> None:
+    use(both, 1, item("nina", MB))
+    [name] = names(both)
+    browser = office(both)
+    cast.failure = DirectoryUnavailableError("away")
+    refused = post(browser, name, "assign", user_id=both.users["alice"])
+    assert (refused.status_code, "does not answer" in refused.text) == (503, True)
+    cast.failure = None
+    cast.put(MemoryPerson(person("nina", "Nina New", ()), "secret"))
+    refused = post(browser, name, "assign", user_id=both.users["alice"])
+    assert (refused.status_code, "the name of Nina New" in refused.text) == (422, True)
+    assert both.figures("alice") == (0, 0)
 
 
 def test_refused_jobs_of_an_unknown_name_stand_there_and_go_to_the_person(both: Instance) -> None:

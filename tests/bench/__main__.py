@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import batches, charges, credits, directory_reading, pages, statements, table
+from tests.bench import batches, charges, client_window, credits, directory_reading, pages, statements, table
 from tests.servers.postgres import Postgres
 
 BENCH_FILE = Path(__file__).resolve().parents[2] / "bench.tsv"
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Postgres], list[table.Row]]] = {
     "credits": credits.rows,
     "statements": statements.rows,
     "directory": directory_reading.rows,
+    "client": lambda _server: client_window.rows(),
     "pages": lambda _server: pages.rows(),
 }
 

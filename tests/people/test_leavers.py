@@ -140,6 +140,7 @@ def test_a_form_sent_twice_takes_once_and_an_old_page_takes_nothing(school: Scho
     old = school.browser.client.post(f"{PAGE}/take", data=given)
     assert (old.status_code, "not what the page said before" in old.text) == (409, True)
     assert school.balances()[0] == 6 * MICRO
+    assert "The last times" not in school.browser.text(PAGE), "what took nothing is not listed"
     given = dict(HIDDEN.findall(old.text.partition("<main")[2])) | {"reason": "Left"}
     assert school.browser.client.post(f"{PAGE}/take", data=given).status_code == 303
     school.credit("alice", MICRO)

@@ -10,13 +10,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.db import reading
+from app.db import reading, writing
+from app.errors import NotSignedInError
 from app.ledger import accounts
-from app.people import credentials, local, tasks
+from app.people import credentials, devices, local, tasks
 from app.people import service as people
 from app.people.models import LocalPassword, User
 from directory.interface import DirectoryUnavailableError
-from directory.memory import MemoryDirectory
+from directory.memory import MemoryDirectory, MemoryRoster
 from tests.people.conftest import LOCAL_PASSWORD, Hand, forget, make_local
 from tests.web.browsing import Browser, signed_in, words_of
 
@@ -144,12 +145,19 @@ def test_a_guest_is_ended_extended_and_let_in_again(admin: Browser, hand: Hand) 
     assert admin.send(f"{page}/until", page, until="yesterday").status_code == 422
 
 
-def test_the_nightly_job_lets_go_whose_time_is_over(print_app: Flask, hand: Hand) -> None:
+def test_whose_time_is_over_goes_with_the_next_look_for_changes(
+    print_app: Flask, cast: MemoryDirectory, hand: Hand
+) -> None:
     short, long = make_local(print_app, "short", days=1), make_local(print_app, "long", days=3)
     rescue = make_local(print_app, "rescue", administrator=True)
-    hand.on(days=2)
+    print_app.extensions["twinpurse.roster"] = MemoryRoster(cast)
     with print_app.app_context():
-        tasks.forget_old()
+        _, token = writing(lambda session: devices.make(session, user_id=short, name="A desk", now=hand.now))
+        assert devices.find(token=token).user_id == short
+        hand.on(days=2)
+        tasks.sync_changes()
+        with pytest.raises(NotSignedInError):
+            devices.find(token=token)
         states = {user.id: user.status for user in reading().scalars(select(User))}
     assert states == {short: "gone", long: "active", rescue: "active"}
 

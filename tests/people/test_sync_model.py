@@ -75,7 +75,7 @@ def check(roll: Roll, first_ids: dict[str, int]) -> None:
     assert reading().scalar(select(func.count()).select_from(SyncPerson)) == 0
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 15))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 15))])
 def test_after_every_pass_people_are_who_the_directory_says(seed: int) -> None:
     chance, roll, first_ids = random.Random(seed), Roll(page=3), dict[str, int]()  # noqa: S311
     for _ in range(8):
