@@ -151,14 +151,15 @@ def known() -> Callable[..., dict[str, int]]:
     return make_known
 
 
-DOORS = {"accounts", "api", "people", "purse", "test_when.py", "test_initial.py", "test_forecast.py"}
-"""Rooms that speak to the database through the books and the runs, which are always tested on both."""
+DOORS = ("accounts/", "api/", "people/", "purse/", "schedules/test_when.py", "schedules/test_initial.py")
+DOORS += ("schedules/test_forecast.py", "schedules/test_service.py", "ledger/test_verify_", "ledger/test_teeth.py")
+"""What speaks to the database through the books and the runs, which are always tested on both."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave PostgreSQL at the doors to the long tests; begin with the longest: the last decides the end."""
     for item in items:
-        if "[postgresql" in item.nodeid and DOORS & set(item.path.parts):
+        if "[postgresql" in item.nodeid and item.nodeid.removeprefix("tests/").startswith(DOORS):
             item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: "e2e" not in item.path.parts)

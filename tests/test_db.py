@@ -119,13 +119,14 @@ def test_a_wrong_statement_is_not_tried_again(app: Flask) -> None:
 
     def work(session: Session) -> None:
         tries.append(1)
-        session.execute(text("INSERT INTO memberships (user_id, group_id) VALUES (1, 1)"))
+        session.execute(text("INSERT INTO usage_carries (user_id, rest, bytes) VALUES (1, 0, 0)"))
 
     with app.app_context(), pytest.raises(IntegrityError):
         writing(work)
     assert len(tries) == 1
 
 
+@pytest.mark.long
 def test_a_database_that_went_away_is_unavailable_and_comes_back(make_instance: Callable[..., Flask]) -> None:
     with Postgres() as server:
         app = make_instance(database_url=server.fresh_database())

@@ -21,6 +21,7 @@ def site(print_app: Flask, known: Callable[..., dict[str, int]]) -> Iterator[str
         yield server.url
 
 
+@pytest.mark.long
 def test_an_account_is_made_limited_and_closed_without_scripts_on_a_narrow_phone(site: str) -> None:
     with Browser(javascript=False) as browser:
         page = browser.page(width=320, height=640)

@@ -37,7 +37,7 @@ def frail() -> Iterator[Slapd]:
         yield server
 
 
-@pytest.mark.parametrize("way", ["ldaps", "starttls"])
+@pytest.mark.parametrize("way", [pytest.param("ldaps", marks=pytest.mark.long), "starttls"])
 def test_a_hung_server_and_its_recovery(frail: Slapd, ask: Ask, way: str) -> None:
     changes = {} if way == "ldaps" else {"servers": [frail.starttls_url], "start_tls": True}
     directory = ask(frail, **changes)
@@ -59,6 +59,7 @@ def test_two_hung_servers_take_no_longer_than_one(ask: Ask, slapd: Slapd, listen
     assert all(one.url in str(failure.value) and one.connections == 1 for one in silent)
 
 
+@pytest.mark.long
 def test_a_trickling_answer_is_cut_off(ask: Ask, slapd: Slapd, listener: Callable[..., Listener]) -> None:
     """A fake, because no real server can be made to send one byte of a long answer every half second."""
     slow = listener(b"\x30\x84\x00\x00\x10\x00" + b"\x00" * 100, 0.5)

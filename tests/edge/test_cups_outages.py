@@ -136,6 +136,7 @@ def test_pages_of_a_retry_are_charged_when_the_first_try_failed_in_the_same_outa
     assert place.instance.charged() == [3]
 
 
+@pytest.mark.long
 def test_a_reprint_in_the_same_outage_is_charged_as_well(place: Place) -> None:
     place.printer.take(2)
     job = place.print()

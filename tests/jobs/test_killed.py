@@ -78,6 +78,7 @@ def test_the_instances_own_worker_is_killed_on_sqlite(make_crowd: Callable[..., 
     crowd.check_everybody_got_it_once()
 
 
+@pytest.mark.long
 def test_a_worker_process_is_killed_with_postgresql_and_redis(
     make_crowd: Callable[..., Crowd], postgres: Postgres, redis_server: RedisServer
 ) -> None:
@@ -108,6 +109,7 @@ def test_ten_workers_are_killed_in_one_run_over_100_000_people(
     crowd.check_everybody_got_it_once()
 
 
+@pytest.mark.long
 def test_a_worker_process_outlives_a_redis_that_goes_and_comes_back(make_crowd: Callable[..., Crowd]) -> None:
     with RedisServer() as server:
         crowd = make_crowd(redis_url=server.url)
@@ -128,6 +130,7 @@ def test_a_worker_process_outlives_a_redis_that_goes_and_comes_back(make_crowd: 
         crowd.check_everybody_got_it_once()
 
 
+@pytest.mark.long
 def test_a_worker_in_a_burst_says_that_redis_is_away(make_crowd: Callable[..., Crowd]) -> None:
     crowd = make_crowd(people=1, redis_url=f"redis://{LOOPBACK}:{free_port()}/0")
     command = [*MAIN, "worker", str(crowd.folder), "--burst"]

@@ -110,7 +110,9 @@ def test_all_instances_down_is_still_a_page(
     assert text_of(page).count("Not known") == 2
 
 
-@pytest.mark.parametrize("mood", ["drip", "drip headers", "silent", "slow"])
+@pytest.mark.parametrize(
+    "mood", [pytest.param(mood, marks=pytest.mark.long) for mood in ("drip", "drip headers", "slow")] + ["silent"]
+)
 def test_an_instance_that_hangs_does_not_keep_a_thread(
     tmp_path: Path,
     directory: MemoryDirectory,

@@ -93,6 +93,7 @@ def mondays() -> list[datetime]:
     return found
 
 
+@pytest.mark.long
 def test_a_schedule_from_the_form_credits_at_the_right_instants_across_both_clock_changes(
     print_app: Flask, users: dict[str, int], moment: Time, site: str, browser: Browser
 ) -> None:
@@ -173,7 +174,7 @@ def test_errors_lead_to_their_fields(site: str, browser: Browser) -> None:
     assert page.get_by_label("Name").input_value() == "Kept"
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("look", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_nothing_scrolls_sideways_on_a_narrow_phone(site: str, browser: Browser, look: str) -> None:
     page = browser.page(width=320, height=640)
     sign_in(page, site)
