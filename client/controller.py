@@ -162,6 +162,7 @@ class Controller:
         kept, card = self._remembered, fresh.card
         self._known = self._known.heard(card, now)
         kept.body, kept.etag, kept.news = fresh.body, fresh.etag, card.news
+        # A person's day is the one of their own clock, so without a zone.
         if card.state == "low" and kept.first_low_today(datetime.fromtimestamp(now).date()):  # noqa: DTZ006
             text = f"{card.balance} left. {card.means}." + (
                 f" Next credit {card.credit_amount}: {card.credit_when}." if card.credit_when else ""

@@ -59,6 +59,7 @@ def _lock(file: IO[bytes]) -> bool:
         if os.name == "nt":
             import msvcrt
 
+            # Windows alone has it, and types are checked elsewhere.
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         else:
             import fcntl

@@ -33,6 +33,7 @@ class Look:
         self._zoom = min(max(zoom, ZOOM_LEAST), ZOOM_MOST)
         for name, factor in SIZES.items():
             weight = "bold" if name in ("figure", "bold") else "normal"
+            # The type of a weight is a literal, which a conditional expression is not for mypy.
             self._fonts[name].configure(size=max(7, round(self._points * factor * self._zoom)), weight=weight)  # type: ignore[arg-type]
         self._lines = [label for label in self._lines if label.winfo_exists()]  # messages come and go
         for label in self._lines:

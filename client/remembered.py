@@ -46,6 +46,7 @@ class Remembered:
 
     def forget_person(self) -> None:
         """Forget everything about who was signed in; the size of the text stays."""
+        # A new beginning of this object, which others hold; mypy minds that a subclass could begin otherwise.
         self.__init__(server=self.server, zoom=self.zoom)  # type: ignore[misc]
 
 

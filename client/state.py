@@ -127,7 +127,7 @@ def _lines(card: Card) -> tuple[str, ...]:
 
 def _as_of(known: Known, now: float, *, fresh: bool) -> str:
     at = datetime.fromtimestamp(known.heard_at)  # noqa: DTZ006 - the clock of whoever looks at the window
-    today = datetime.fromtimestamp(now).date()  # noqa: DTZ006
+    today = datetime.fromtimestamp(now).date()  # noqa: DTZ006 - the day of the desktop's own clock
     moment = f"{at:%H:%M}" if at.date() == today else f"{at.day} {at:%B}, {at:%H:%M}"
     age = now - known.heard_at
     if fresh and age < OLD_AFTER_S:

@@ -154,6 +154,7 @@ class Window:
             "<Control-Key-0>": lambda: self._zoom(self._look.resize(1)),
         }
         for key, action in keys.items():
+            # The key is bound to the action of this turn of the loop; mypy cannot tell the type of such a default.
             self.root.bind(key, lambda _event, action=action: action())  # type: ignore[misc]
         self.root.bind("<FocusIn>", lambda _event: self._controller.looked_at())
         self._menu = tk.Menu(self.root, tearoff=False)

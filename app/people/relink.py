@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import NotFoundError, WrongStateError
@@ -170,7 +170,7 @@ def _people(session: Session, old_id: int, new_id: int, *, lock: bool = False) -
     return old, new
 
 
-def _accounts(*user_ids: int):  # type: ignore[no-untyped-def]  # a Select of Account, which SQLAlchemy names itself
+def _accounts(*user_ids: int) -> Select[Account]:
     return select(Account).where(Account.user_id.in_(user_ids)).order_by(Account.id)
 
 

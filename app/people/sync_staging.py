@@ -124,5 +124,5 @@ def _write(session: Session, table: Table, columns: Sequence[str], rows: Sequenc
             for row in rows:
                 copy.write_row(row)
     else:
-        places = ", ".join("?" * len(columns))
+        places = ", ".join("?" * len(columns))  # only names of our own tables stand in the statement
         connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", list(rows))  # noqa: S608
