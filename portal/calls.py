@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import time
@@ -44,6 +45,15 @@ class UnusableError(CallError):
     """It answered something else than agreed."""
 
 
+class RefusedError(UnusableError):
+    """It understood, and says no (4xx): asking the same again changes nothing. `code` is its word for why."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"status {status}: {code}")
+        self.code = code
+        self.message = message
+
+
 class UnknownPersonError(CallError):
     """It says that it does not know the person."""
 
@@ -56,6 +66,7 @@ class Call:
     method: str
     path: str
     token: str
+    body: bytes = b"{}"
     deadline: float = 0.0
     _sockets: list[socket.socket] = field(default_factory=list)
 
@@ -83,7 +94,7 @@ class Call:
                     self.method,
                     f"{self.instance.url}/api/v1{self.path}",
                     headers=headers,
-                    content=b"{}" if self.method == "POST" else None,
+                    content=self.body if self.method == "POST" else None,
                     extensions={"trace": self._note_socket},
                 ) as response,
             ):
@@ -111,6 +122,8 @@ class Call:
                 raise LateError("the answer takes too long")
         if response.status_code == 404 and b'"not_found"' in body:
             raise UnknownPersonError("it does not know the person")
+        if 400 <= response.status_code < 500 and response.status_code not in (401, 408, 429):
+            raise _refusal(response.status_code, bytes(body))
         if response.status_code != 200:
             raise UnusableError(f"status {response.status_code}")
         return bytes(body)
@@ -121,6 +134,15 @@ class Call:
             open_socket = facts["return_value"].get_extra_info("socket")
             if open_socket is not None:
                 self._sockets.append(open_socket)
+
+
+def _refusal(status: int, body: bytes) -> CallError:
+    """The instance's own words for a refusal; a proxy's page is none."""
+    try:
+        said = json.loads(body)
+        return RefusedError(status, str(said["error"])[:80], str(said["message"])[:300])
+    except (ValueError, KeyError, TypeError):
+        return UnusableError(f"status {status}")
 
 
 class Caller:

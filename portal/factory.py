@@ -14,7 +14,9 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from directory.gate import GatedDirectory
 from directory.interface import Directory
 from directory.ldap import LdapDirectory
-from portal import access, frame, pages
+from portal import access, embed, exchange_pages, frame, pages
+from portal.exchange_records import Records
+from portal.exchanges import Exchanges
 from portal.purses import Purses
 from portal.settings import Settings
 from portal.signin import SignIn
@@ -65,13 +67,20 @@ def create_app(
         lockout_after=settings.directory.lockout_after,
         proxies=settings.sign_in.proxies,
     )
-    app.extensions[pages.EXTENSION] = pages.Services(settings, signin, Purses(settings.instances, store, clock), clock)
+    exchanges = Exchanges(settings.instances, settings.exchanges, Records(store.path), clock)
+    app.extensions[pages.EXTENSION] = pages.Services(
+        settings, signin, Purses(settings.instances, store, clock), exchanges, clock
+    )
+    if settings.exchanges:
+        exchanges.keep_going()  # what the last process of this portal left open
     app.before_request(access.refuse_other_sites)
     CSRFProtect(app)
     signin.manager.init_app(app)
     app.before_request(access.guard)
     frame.init_app(app, settings)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(embed.blueprint)
+    app.register_blueprint(exchange_pages.blueprint)
     return app
 
 

@@ -64,7 +64,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
-            response.headers[name] = value
+            response.headers.setdefault(name, value)
         if settings.is_https:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
         if request.endpoint != "static":

@@ -15,6 +15,7 @@ from directory.interface import BadCredentialsError, DirectoryError
 from directory.refusals import refusal_in_words
 from portal import rules
 from portal.access import public, signed_in
+from portal.exchanges import Exchanges
 from portal.frame import THEME_COOKIE, THEMES
 from portal.purses import EntranceError, Purses
 from portal.settings import Settings
@@ -34,6 +35,7 @@ class Services:
     settings: Settings
     signin: SignIn
     purses: Purses
+    exchanges: Exchanges
     clock: Callable[[], datetime]
 
 
@@ -41,7 +43,7 @@ class Services:
 @signed_in
 def show_purses() -> str:
     """Show every purse of who is signed in."""
-    services = _services()
+    services = services_of_app()
     purses = services.purses.of(
         username=current_user.username,
         directory_id=current_user.directory_id,
@@ -53,6 +55,9 @@ def show_purses() -> str:
         "purses.html",
         purses=purses,
         words=rules,
+        links=services.settings.links,
+        pairs=services.settings.exchanges,
+        notices=services.settings.notices,
         now=now,
         zone=zone,
         retry_s=RETRY_S,
@@ -76,7 +81,7 @@ def show_sign_in() -> str | Response:
 def sign_in() -> tuple[str, int] | Response:
     """Check name and password with the directory and sign in. Wrong, empty and unknown get the same answer."""
     try:
-        _services().signin.sign_in(request.form.get("username", ""), request.form.get("password", ""))
+        services_of_app().signin.sign_in(request.form.get("username", ""), request.form.get("password", ""))
     except BadCredentialsError as error:
         return _sign_in_page(refusal_in_words(error.reason)), 401
     except WaitError as error:
@@ -92,7 +97,7 @@ def sign_in() -> tuple[str, int] | Response:
 @signed_in
 def sign_out() -> Response:
     """End this session."""
-    _services().signin.sign_out()
+    services_of_app().signin.sign_out()
     flask.flash("You are signed out here. The purses may still know you: close the browser too.")
     return flask.redirect("/sign-in", 303)
 
@@ -101,7 +106,7 @@ def sign_out() -> Response:
 @signed_in
 def go(instance_id: str) -> Response:
     """Take the browser into an instance, signed in there."""
-    services = _services()
+    services = services_of_app()
     instance = next((each for each in services.settings.instances if each.id == instance_id), None)
     if instance is None:
         flask.abort(404)
@@ -132,7 +137,7 @@ def choose_theme() -> Response:
         max_age=31_536_000,
         httponly=True,
         samesite="Lax",
-        secure=_services().settings.is_https,
+        secure=services_of_app().settings.is_https,
     )
     return response
 
@@ -144,7 +149,8 @@ def tell_health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def _services() -> Services:
+def services_of_app() -> Services:
+    """Return what the pages of the present portal work with."""
     services: Services = flask.current_app.extensions[EXTENSION]
     return services
 
@@ -161,5 +167,5 @@ def _sign_in_page(error: str = "") -> str:
 
 def _own_path(wanted: str | None) -> str:
     """Return `wanted` when it is one of the few paths worth going back to, else the start page."""
-    known = {"/sign-in", *(f"/go/{instance.id}" for instance in _services().settings.instances)}
+    known = {"/sign-in", *(f"/go/{instance.id}" for instance in services_of_app().settings.instances)}
     return wanted if wanted in known else "/"

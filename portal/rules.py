@@ -88,8 +88,33 @@ def what_still_works(purse: Purse, purses: Sequence[Purse]) -> str:
     return ""
 
 
-def foot_note(purses: Sequence[Purse]) -> str:
-    """Say what each purse pays for, as far as it is known; "" for a single purse."""
+def together(purses: Sequence[Purse]) -> str:
+    """Return what all purses hold together, "$14.20"; "" unless each is known now and all count in one currency."""
+    cards = [purse.card for purse in purses if purse.is_fresh and purse.card is not None]
+    if len(cards) < 2 or len(cards) < len(purses):
+        return ""
+    units = {(card.amount_symbol, card.symbol_is_after, len(card.amount_figure.partition(".")[2])) for card in cards}
+    if len(units) > 1:
+        return ""
+    return amount_like(cards[0], sum(card.balance_micro for card in cards))
+
+
+def amount_like(card: Card, micro: int) -> str:
+    """Return an amount (millionths) written as the card's own balance is: "$14.20", "120 MB".
+
+    As the instances show a balance: it never says more than there is.
+    """
+    decimals = len(card.amount_figure.partition(".")[2])
+    whole, rest = divmod(abs(micro // 10 ** (6 - decimals)), 10**decimals)
+    figure = f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}"
+    sign = "\N{MINUS SIGN}" if micro < 0 else ""
+    if card.symbol_is_after:
+        return f"{sign}{figure}\N{NO-BREAK SPACE}{card.amount_symbol}"
+    return f"{sign}{card.amount_symbol}{figure}"
+
+
+def foot_note(purses: Sequence[Purse], *, moves: bool = False) -> str:
+    """Say what each purse pays for, as far as it is known; "" for a single purse. `moves`: value can be moved."""
     if len(purses) < 2:
         return ""
     pays: dict[tuple[str, ...], str] = {("print",): "printing", ("internet",): "the Internet"}
@@ -98,7 +123,7 @@ def foot_note(purses: Sequence[Purse]) -> str:
         for purse in purses
         if purse.card is not None and tuple(purse.card.charges) in pays
     ]
-    return " ".join([*sentences, "Money cannot move from one purse to another."])
+    return " ".join(sentences if moves else [*sentences, "Money cannot move from one purse to another."])
 
 
 def _counted(number: int, word: str) -> str:

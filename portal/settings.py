@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -87,6 +89,57 @@ class SignInSection(_Section):
         return Peers.named(self.trusted_proxies)
 
 
+def _origin(address: str) -> str:
+    """Return scheme, host and port alone, as browsers send an origin (RFC 6454)."""
+    parts = urlsplit(_web_address(address))
+    if parts.path not in ("", "/"):
+        raise ValueError("must be scheme and host only, such as https://intranet.example.org")
+    port = f":{parts.port}" if parts.port and parts.port != {"http": 80, "https": 443}[parts.scheme] else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+class EmbedSection(_Section):
+    """Whose pages may frame and read the small card; nobody's by default."""
+
+    origins: Annotated[list[Annotated[str, AfterValidator(_origin)]], Field(max_length=50)] = []
+
+
+class LinkSection(_Section):
+    """A link of the administrators, shown under the purses."""
+
+    title: str = Field(min_length=1, max_length=80)
+    href: WebAddress
+    note: str = Field(default="", max_length=200)
+
+
+def _rate(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text, re.ASCII) or not Fraction(text):
+        raise ValueError('must be a number over 0 as text, such as "100" or "0.01"')
+    return text
+
+
+class ExchangeSection(_Section):
+    """A direction in which people may move value: `rate` units of `to` for one unit of `from`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+    source: ShortName = Field(alias="from")
+    target: ShortName = Field(alias="to")
+    rate: Annotated[str, AfterValidator(_rate)]
+
+    def received(self, amount: int) -> int:
+        """Return what arrives for `amount`, both in millionths of their units; what is less is cut off."""
+        return int(amount * Fraction(self.rate))
+
+
+class NoticeSection(_Section):
+    """What the administrators have to say to everybody, over the purses."""
+
+    title: str = Field(min_length=1, max_length=120)
+    text: str = Field(default="", max_length=1000)
+    level: Literal["info", "warn", "bad"] = "info"
+
+
 class Config(_Section):
     """The whole of `portal.toml`."""
 
@@ -98,6 +151,10 @@ class Config(_Section):
     demo: bool = False
     directory: DirectorySettings
     sign_in: SignInSection = SignInSection()
+    embed: EmbedSection = EmbedSection()
+    link: list[LinkSection] = Field(default=[], max_length=20)
+    notice: list[NoticeSection] = Field(default=[], max_length=5)
+    exchange: list[ExchangeSection] = []
     instance: list[InstanceSection] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -106,6 +163,12 @@ class Config(_Section):
             twice = _repeated(getattr(instance, key) for instance in self.instance)
             if twice:
                 raise ValueError(f"two instances have the same {key}: {', '.join(twice)}")
+        known = {instance.id for instance in self.instance}
+        for each in self.exchange:
+            if not {each.source, each.target} <= known or each.source == each.target:
+                raise ValueError(f"exchange: {each.source} and {each.target} are not two of the instances")
+        if _repeated(f"{each.source} to {each.target}" for each in self.exchange):
+            raise ValueError("exchange: a direction stands there twice")
         if self.public_url in {instance.public_url for instance in self.instance}:
             raise ValueError(f"an instance has the portal's own public_url {self.public_url}")
         addresses = [self.public_url, *(a for i in self.instance for a in (i.url, i.public_url))]
@@ -140,6 +203,10 @@ class Settings:
     secret_key: str
     demo: bool
     sign_in: SignInSection
+    embed: EmbedSection
+    links: tuple[LinkSection, ...]
+    notices: tuple[NoticeSection, ...]
+    exchanges: tuple[ExchangeSection, ...]
     instances: tuple[Instance, ...]
 
     @property
@@ -175,6 +242,10 @@ class Settings:
             secret_key=secret_key,
             demo=config.demo,
             sign_in=config.sign_in,
+            embed=config.embed,
+            links=tuple(config.link),
+            notices=tuple(config.notice),
+            exchanges=tuple(config.exchange),
             instances=tuple(Instance(**section.model_dump(), key=keys[section.id]) for section in sections),
         )
 

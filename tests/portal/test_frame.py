@@ -91,6 +91,9 @@ def test_every_endpoint_carries_its_mark(app: Flask) -> None:
     marks = {name: access.access_of(view) for name, view in app.view_functions.items() if name != "static"}
     assert set(marks.values()) == {"public", "signed_in"}
     assert sorted(name for name, mark in marks.items() if mark == "public") == [
+        "embed.show_card",
+        "embed.show_piece",
+        "embed.tell",
         "pages.choose_theme",
         "pages.show_sign_in",
         "pages.sign_in",

@@ -1,0 +1,1 @@
+"""Exchanges: the instance's half of moving value to or from a purse of another instance, led by the portal."""

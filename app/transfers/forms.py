@@ -1,0 +1,57 @@
+"""The form of a transfer: to whom, how much, and a few words where the instance allows them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any, Final
+
+from flask_wtf import FlaskForm
+from wtforms import Field, HiddenField, StringField
+from wtforms.validators import ValidationError
+
+from app.money import parse_amount
+from app.settings import settings_of_app
+
+COMMENT_LENGTH_MAX: Final = 100
+NAME_LENGTH_MAX: Final = 256
+
+
+def _to(_form: FlaskForm, field: Field) -> None:
+    if not (field.data or "").strip() or len(field.data) > NAME_LENGTH_MAX:
+        raise ValidationError("Type the user name of the person")
+
+
+def _amount(_form: FlaskForm, field: Field) -> None:
+    try:
+        amount = parse_amount(field.data or "")
+    except ValueError as exc:
+        raise ValidationError(str(exc)) from None
+    step = 10 ** (6 - settings_of_app().unit.decimals)
+    if amount <= 0:
+        raise ValidationError("The amount must be more than 0")
+    if amount % step:
+        raise ValidationError(f"Use at most {settings_of_app().unit.decimals} figures after the point")
+
+
+def _comment(_form: FlaskForm, field: Field) -> None:
+    text = (field.data or "").strip()
+    if text and not settings_of_app().config.transfers.comments:
+        raise ValidationError("No words can be sent along here")
+    if len(text) > COMMENT_LENGTH_MAX or not text.isprintable():
+        raise ValidationError(f"Use at most {COMMENT_LENGTH_MAX} characters, in one line")
+
+
+def _form_id(_form: FlaskForm, field: Field) -> None:
+    sent = field.raw_data[0] if field.raw_data else ""  # `data` would be a new id where none was sent
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", sent, re.ASCII):
+        raise ValidationError("The form was not complete. Nothing was changed; send it again")
+
+
+class TransferForm(FlaskForm):
+    """What is given to whom. `form_id` makes sending it twice the same as once."""
+
+    to: Any = StringField("User name of the person", validators=[_to])
+    amount: Any = StringField("Amount", validators=[_amount])
+    comment: Any = StringField("A few words (may stay empty)", validators=[_comment])
+    form_id: Any = HiddenField(validators=[_form_id], default=lambda: secrets.token_urlsafe(18))
