@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import flask
 
 from app import money
+from app.accounts import discretion
 from app.db import reading
 from app.ledger import statement
 from app.ledger.statement import Line, Selection
@@ -20,8 +21,13 @@ HEAD: Final = ("booked", "happened", "what", "details", "source", "quantity", "a
 CHUNK: Final = 1000
 
 
-def respond(*, account_id: int, selection: Selection, name: str, settings: Settings, now: datetime) -> flask.Response:
-    """Return the lines of an account as a file called after `name` and the day, sent as they are read."""
+def respond(
+    *, account_id: int, selection: Selection, name: str, settings: Settings, now: datetime, own: bool = True
+) -> flask.Response:
+    """Return the lines of an account as a file called after `name` and the day, sent as they are read.
+
+    `own`: whether its owner asks; others do not read what is private.
+    """
 
     def parts() -> Iterator[str]:
         yield head()
@@ -29,7 +35,8 @@ def respond(*, account_id: int, selection: Selection, name: str, settings: Setti
         while lines := statement.lines(
             reading(), account_id=account_id, limit=CHUNK, before_sequence=before, selection=selection
         ):
-            yield rows(lines, zone=settings.zone, decimals=settings.unit.decimals)
+            told = lines if own else discretion.as_others_read(reading(), lines=lines)
+            yield rows(told, zone=settings.zone, decimals=settings.unit.decimals)
             before = lines[-1].sequence
 
     day = now.astimezone(settings.zone).date().isoformat()

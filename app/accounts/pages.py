@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app import clock
-from app.accounts import download, past, rules, service
+from app.accounts import discretion, download, past, rules, service
 from app.accounts.forms import AdjustForm, LimitForm, NameForm, ReverseForm
 from app.accounts.rules import Allowance
 from app.api.access import admin, auditor, helper
@@ -198,7 +198,9 @@ def download_statement(**place: int) -> Response:
     """Give every line of the account as a file."""
     settings, account = settings_of_app(), find_holder(reading(), **place).account
     name = f"statement-{settings.config.id}-account-{account.id}"
-    return download.respond(account_id=account.id, selection=EVERYTHING, name=name, settings=settings, now=clock.now())
+    return download.respond(
+        account_id=account.id, selection=EVERYTHING, name=name, settings=settings, now=clock.now(), own=False
+    )
 
 
 def find_holder(session: Session, *, user_id: int | None = None, account_id: int | None = None) -> Holder:
@@ -218,6 +220,7 @@ def render(holder: Holder, forms: Forms, open_id: int | None = None) -> str:
         newer = statement.count_lines(session, account_id=account.id, from_sequence=opened.sequence)
         before = opened.sequence + 1 if newer > LINES else None
     lines = statement.lines(session, account_id=account.id, limit=LINES, before_sequence=before)
+    lines = discretion.as_others_read(session, lines=lines)
     today = clock.now().astimezone(settings.zone).date()
     return flask.render_template(
         "accounts/person.html" if holder.person else "accounts/shared.html",

@@ -134,8 +134,8 @@ def adjust(
     owner = account.user_id if account.user_id is not None else f"shared:{account_id}"
     key = f"adjustment:{owner}:{form_id}"
     if within is not None:
-        key = f"{_helped_by(within.helper_id)}{owner}:{form_id}"
-        _check_helper(session, account=account, amount=amount, key=key, within=within)
+        key = f"{helped_by(within.helper_id)}{owner}:{form_id}"
+        check_helper(session, account=account, amount=amount, key=key, within=within)
     entry = ledger.post(
         session,
         account_id=account_id,
@@ -155,7 +155,7 @@ def left_today(session: Session, *, allowance: Allowance) -> int:
 
     Added up from the books: adding and taking both count, and a reversal by an administrator gives nothing back.
     """
-    prefix = _helped_by(allowance.helper_id)
+    prefix = helped_by(allowance.helper_id)
     used = session.scalar(
         select(func.coalesce(func.sum(func.abs(Entry.amount)), 0)).where(
             Entry.key >= prefix,
@@ -194,15 +194,17 @@ def _get(session: Session, account_id: int) -> Account:
     return account
 
 
-def _helped_by(helper_id: int) -> str:
-    """The beginning of the keys under which the adjustments of one helper stand."""
+def helped_by(helper_id: int) -> str:
+    """Return the beginning of the keys under which what one helper moves stands: their day is added up from these."""
     return f"adjustment:helper:{helper_id}:"
 
 
-def _check_helper(session: Session, *, account: Account, amount: int, key: str, within: Allowance) -> None:
+def check_helper(session: Session, *, account: Account, amount: int, key: str, within: Allowance) -> None:
     """Hold a helper to their limit. Their own row is locked: two tries at once would each find the other's share free.
 
-    What was booked under this key before is not looked at again: the books answer with what they have.
+    What was booked under this key before is not looked at again: the books answer with what they have. The key must
+    begin with `helped_by`, and this must run in `app.db.writing`. Raises DailyLimitError, and NotAllowedError for a
+    helper's own purse or a shared account.
     """
     if account.user_id is None:
         raise NotAllowedError("Only administrators adjust shared accounts.")

@@ -1,4 +1,4 @@
-"""What printing costs, as functions of values. Amounts are millionths of the instance's unit."""
+"""What all of printing goes by: how long a price is held, how many pages a job may name, and pages in words."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ HOLD_LIFE: Final = timedelta(hours=24)
 PAGES_MAX: Final = 1_000_000
 
 
-def price(*, pages: int, price_per_page: int) -> int:
-    """Return the price of `pages` impressions."""
-    return pages * price_per_page
-
-
 def pages_in_words(pages: int) -> str:
     """Return "1 page", "3 pages"."""
     return f"{pages:,} page" + ("" if pages == 1 else "s")
 
 
-def pages_for(*, available: int, price_per_page: int) -> int | None:
+def pages_for(*, available: int, price: int) -> int | None:
     """Return how many whole pages an amount pays for, None when printing is free."""
-    return None if price_per_page == 0 else max(0, available // price_per_page)
+    return None if price == 0 else max(0, available // price)

@@ -13,7 +13,7 @@ from app.db import one_of
 from app.errors import KeyReusedError
 from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
-from app.printing import rules
+from app.printing import rules, titles
 from app.printing.models import PrintJob
 
 CHUNK = 5_000
@@ -51,7 +51,7 @@ def list_seen(session: Session, *, now: datetime) -> list[Seen]:
             PrintJob.server,
             func.count(case((REFUSED, 1))),
             func.coalesce(func.sum(case((UNPAID, pages))), 0),
-            func.coalesce(func.sum(case((UNPAID, pages * PrintJob.price_per_page))), 0),
+            func.coalesce(func.sum(case((UNPAID, PrintJob.cost))), 0),
             func.min(PrintJob.created_at),
             func.max(PrintJob.updated_at),
         )
@@ -102,10 +102,10 @@ def _posting(job: PrintJob, account_id: int) -> Posting:
     pages = job.pages_printed or 0
     return Posting(
         account_id=account_id,
-        amount=-rules.price(pages=pages, price_per_page=job.price_per_page),
+        amount=-job.cost,
         source="print",
         key=f"print-unmatched:{job.id}",
-        title=job.title or "Print job",
+        title=titles.in_books(job.title),
         detail=f"{rules.pages_in_words(pages)}, {job.printer}, as {job.username}, job {job.id}",
         measured=True,
         at=job.updated_at,

@@ -35,7 +35,7 @@ class Instance:
     def __init__(self, app: Flask, users: dict[str, int]) -> None:
         self.app = app
         self.users = users
-        self.tokens = {scope: self.new_token(scope) for scope in ("print", "internet")}
+        self.tokens = {scope: self.new_token(scope) for scope in ("print", "internet", "radius")}
 
     def new_token(self, scope: str) -> str:
         """Make a machine token of a scope."""

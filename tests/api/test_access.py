@@ -14,6 +14,7 @@ from app.api.models import MachineToken
 from app.db import reading, writing
 from app.errors import NotFoundError
 from app.factory import BODY_BYTES_MAX
+from app.internet.api import USAGE_BYTES_MAX
 from app.people import sessions
 from tests.api.conftest import INTERNET, PRINT, Instance, batch, item, job, portal_token
 
@@ -28,19 +29,31 @@ DOORS = [
     ("POST", PRINT, "print"),
     ("POST", f"{PRINT}/1/capture", "print"),
     ("POST", f"{PRINT}/1/release", "print"),
+    ("POST", "/api/v1/print/printed", "print"),
+    ("GET", "/api/v1/print/printers/alice?server=a", "print"),
+    ("GET", "/api/v1/print/orders?server=a", "print"),
+    ("POST", "/api/v1/print/orders/1", "print"),
+    ("POST", "/api/v1/print/queues", "print"),
     ("GET", f"{INTERNET}/position?source=a", "internet"),
     ("POST", f"{INTERNET}/usage", "internet"),
+    ("POST", f"{INTERNET}/running", "internet"),
     ("GET", f"{INTERNET}/standing", "internet"),
+    ("GET", f"{INTERNET}/table", "internet"),
     ("GET", f"{INTERNET}/standing/alice", "internet"),
+    ("POST", "/api/v1/radius/authorize", "radius"),
+    ("POST", "/api/v1/radius/accounting", "radius"),
+    ("GET", "/api/v1/radius/disconnects", "radius"),
+    ("POST", "/api/v1/radius/disconnects/1", "radius"),
 ]
 
 
 def test_the_list_of_doors_is_complete(both: Instance) -> None:
-    listed = {(method, path.split("?")[0].replace("/1/", "/<>/").replace("/alice", "/<>")) for method, path, _ in DOORS}
+    listed = {(method, re.sub("/(1|alice)(?=/|$)", "/<>", path.split("?")[0])) for method, path, _ in DOORS}
     found = set()
     for rule in both.app.url_map.iter_rules():
         path = re.sub("<[^>]*>", "<>", rule.rule)
-        others = ("/api/v1/purse", "/api/v1/enter-codes", "/api/v1/client/")  # the portal's, and desktop clients'
+        # The portal's, and desktop clients'.
+        others = ("/api/v1/purse", "/api/v1/enter-codes", "/api/v1/client/", "/api/v1/exchanges/")
         if path.startswith("/api/v1/") and not path.startswith(others):
             found |= {(method, path) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
     assert found == listed
@@ -143,8 +156,9 @@ def test_several_wrong_fields_are_named_at_once(both: Instance) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(both: Instance) -> None:
-    answer = both.call("POST", f"{INTERNET}/usage", data=b" " * (BODY_BYTES_MAX + 1))
-    assert (answer.status_code, answer.is_json) == (413, True)
+    for path, most in ((f"{INTERNET}/usage", USAGE_BYTES_MAX), (f"{INTERNET}/running", BODY_BYTES_MAX)):
+        answer = both.call("POST", path, data=b" " * (most + 1))
+        assert (answer.status_code, answer.is_json) == (413, True)
     many = both.call("POST", f"{INTERNET}/usage", batch(1, *[item()] * 20_001))
     assert many.status_code == 422
 

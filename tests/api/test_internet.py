@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
-from app.internet import service
+from app.internet import booking, rates
 from app.internet.models import UnmatchedUsage
 from app.money import MICRO
 from app.schedules import service as schedules
+from app.settings import settings_of_app
 from directory.interface import DirectoryUnavailableError
 from directory.memory import MemoryDirectory
 from tests.api.conftest import INTERNET, Instance, batch, item
@@ -85,16 +86,16 @@ def test_two_proxies_that_bring_the_same_people_at_once_lose_nothing(internet: I
 def test_a_thousand_single_bytes_cost_what_a_thousand_bytes_cost(make_api: Callable[..., Instance]) -> None:
     internet = make_api(charges=("internet",))
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    single, thousand = (service.UsageItem(name, internet.users[name], size, 1, at) for name, size in SIZES.items())
+    single, thousand = (booking.UsageItem(name, internet.users[name], size, 1, at) for name, size in SIZES.items())
 
     def drip(session: Session) -> None:
         for number in range(1, 1001):
             items = [single, thousand] if number == 1000 else [single]
-            service.book(
-                session, source="p", batch=number, position={}, items=items, price_per_mb=PER_MB, now=clock.now()
-            )
+            usage = booking.usage_of(items)
+            booking.book(session, source="p", batch=number, position={}, usage=usage, plan=plan, now=clock.now())
 
     with internet.app.app_context():
+        plan = rates.load(reading(), settings_of_app())
         writing(drip)
     assert internet.figures("alice") == internet.figures("bob") == (-1000 * PER_MB // MB, 0)
     assert sum(entry.quantity or 0 for entry in internet.entries("alice", "internet")) == 1000
@@ -117,23 +118,6 @@ def test_unknown_names_are_kept_aside_and_one_persons_names_are_joined(internet:
 def test_the_largest_counts_fit(internet: Instance) -> None:
     most = {"requests": 2**31 - 1, "bytes": 2**53 - 1}
     assert book(internet, 1, item("mallory", **most), item("mallory", **most), item("alice", **most))["batch"] == 1
-
-
-def test_standing_says_who_may_go_on_and_has_an_etag(internet: Instance) -> None:
-    first = internet.call("GET", f"{INTERNET}/standing")
-    assert first.get_json() == {
-        "mode": "enforce",
-        "domains": [],
-        "users": {"admin": False, "alice": True, "bob": False, "carol": False},
-    }
-    tag = {"If-None-Match": first.headers["ETag"]}
-    same = internet.call("GET", f"{INTERNET}/standing", headers=tag)
-    assert (same.status_code, same.get_data()) == (304, b"")
-    book(internet, 1, item(size_bytes=99 * MB))
-    assert internet.call("GET", f"{INTERNET}/standing", headers=tag).status_code == 304
-    book(internet, 2, item(size_bytes=MB))
-    changed = internet.call("GET", f"{INTERNET}/standing", headers=tag)
-    assert (changed.status_code, changed.get_json()["users"]["alice"]) == (200, False)
 
 
 def test_a_refusal_is_explained_with_the_next_credit(make_api: Callable[..., Instance]) -> None:
@@ -166,6 +150,7 @@ def test_a_refusal_is_explained_with_the_next_credit(make_api: Callable[..., Ins
     assert internet.ok("GET", path) | {"details_url": ""} == {
         "user": "alice",
         "allowed": True,
+        "how": "",
         "message": "",
         "details_url": "",
     }
