@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from edge.settings import InstanceSettings
+from edge.wire import Peer, WireError, exchange
 
 API_PREFIX: Final = "/api/v1"
 MAX_ANSWER_BYTES: Final = 16_000_000  # the list of everybody's standing is the largest answer
 MAX_MESSAGE_CHARACTERS: Final = 500
-NOT_IN_TIME: Final = "no answer in time"
+HTTP_PORT: Final = 80
+HTTPS_PORT: Final = 443
 HTTP_TIMEOUT: Final = 408
 HTTP_TOO_MANY: Final = 429
 HTTP_NOT_MODIFIED: Final = 304
@@ -41,8 +39,7 @@ class InstanceRefusedError(Exception):
         return self.status in (401, 403)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What an instance said: 200 with a JSON object, or 304 with an empty one. Header names are lower case."""
 
     status: int
@@ -59,6 +56,7 @@ class InstanceClient:
         self._host = parts.hostname or ""
         self._port = parts.port
         self._secure = parts.scheme == "https"
+        self._tls: Any = None
         self._prefix = parts.path.rstrip("/") + API_PREFIX
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -69,86 +67,43 @@ class InstanceClient:
         """POST a JSON object to `path`, return the answer's object. Raises InstanceAwayError, InstanceRefusedError."""
         return self._request("POST", path, json.dumps(body).encode("ascii"), {}).body
 
-    def _connection(self) -> http.client.HTTPConnection:
-        timeout = self._settings.connect_timeout_s
-        if not self._secure:
-            return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        import ssl  # only where it is used: reading the system's certificates takes longer than all the rest
-
-        context = ssl.create_default_context(cafile=self._settings.ca_file or None)
-        return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
-
     def _request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         sent = {
             "Authorization": f"Bearer {self._settings.token}",
             "Accept": "application/json",
             "User-Agent": "twinpurse-edge",
-            "Connection": "close",
             **headers,
         }
         if body is not None:
             sent["Content-Type"] = "application/json"
-        deadline: _Deadline | None = None
         try:
-            connection = self._connection()
-            try:
-                connection.connect()
-                with _Deadline(connection.sock, self._settings.answer_timeout_s) as deadline:
-                    connection.request(method, self._prefix + path, body, sent)
-                    response = connection.getresponse()
-                    content = response.read(MAX_ANSWER_BYTES + 1)
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException) as error:
-            raise InstanceAwayError(NOT_IN_TIME if deadline and deadline.passed else _plain(error)) from None
-        return _judge(response.status, dict(response.getheaders()), content)
+            answer = exchange(self._peer(), method, self._prefix + path, sent, body, MAX_ANSWER_BYTES)
+        except WireError as error:
+            raise InstanceAwayError(str(error)) from None
+        return _judge(answer.status, answer.headers, answer.content)
+
+    def _peer(self) -> Peer:
+        settings = self._settings
+        if not self._secure:
+            return Peer(self._host, self._port or HTTP_PORT, settings.connect_timeout_s, settings.answer_timeout_s)
+        if self._tls is None:
+            import ssl  # only where it is used: reading the system's certificates takes longer than all the rest
+
+            self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
+        port = self._port or HTTPS_PORT
+        return Peer(self._host, port, settings.connect_timeout_s, settings.answer_timeout_s, self._tls)
 
 
-class _Deadline:
-    """Ends a connection when the whole answer takes too long: a socket's own limit starts anew with every byte."""
-
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
-        self._sock = sock
-        self._seconds = seconds
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self.passed = False
-
-    def _end(self) -> None:
-        self.passed = True
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # already closed
-
-    def __enter__(self) -> _Deadline:
-        self._sock.settimeout(self._seconds)
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return NOT_IN_TIME
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return "the answer broke off"
-
-
-def _judge(status: int, headers: dict[str, str], content: bytes) -> Answer:
+def _judge(status: int, names: Mapping[str, str], content: bytes) -> Answer:
     """Turn an HTTP answer into ours.
 
     A redirect, a page, or a proxy's own 404 is not the instance speaking, so it counts as away: nothing is given up
     because of what somebody else said.
     """
-    names = {name.lower(): value for name, value in headers.items()}
     if status == HTTP_NOT_MODIFIED:
         return Answer(status, names, {})
     found: Any = None
-    if len(content) <= MAX_ANSWER_BYTES and names.get("content-type", "").split(";")[0].strip() == "application/json":
+    if names.get("content-type", "").split(";")[0].strip() == "application/json":
         try:
             found = json.loads(content)
         except ValueError:  # also what is not UTF-8

@@ -1,47 +1,39 @@
-"""What CUPS hands to a backend: the job, its documents, its copies; and the count of its pages.
+"""What CUPS hands to a backend: the job, its documents, its copies.
 
 The arguments and the environment are those of the CUPS manual page backend(7).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-import resource
 import stat
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from _blake2 import blake2b
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 SCHEME: Final = "twinpurse"
 WRAPPED_SCHEME: Final = re.compile(r"[a-z][a-z0-9-]*")
 IPP_SCHEMES: Final = frozenset({"ipp", "ipps", "http", "https"})
 MAX_TITLE_CHARACTERS: Final = 255
+MAX_USER_CHARACTERS: Final = 256
+MAX_HOST_CHARACTERS: Final = 255
+NO_LETTER: Final = "\ufffd"
 CHUNK_BYTES: Final = 1 << 20
-MAX_COUNTER_BYTES: Final = 4096
-WATCH_S: Final = 0.05
-MIB: Final = 1 << 20
-STDIN_PATH: Final = "/dev/stdin"
+MAX_PPD_BYTES: Final = 1 << 20
 PATH_ARGUMENT: Final = 6
+GREY_MODES: Final = ("monochrome", "process-monochrome", "bi-level")
+TWO_SIDED_BY_DEFAULT: Final = re.compile(rb"^\*DefaultDuplex:\s*Duplex", re.MULTILINE)
 
 
 class JobError(Exception):
     """The job cannot be handled; the message is for the person who prints."""
 
 
-class CountError(Exception):
-    """The pages cannot be counted; the message says why."""
-
-
-@dataclass(frozen=True)
-class PrintJob:
+class PrintJob(NamedTuple):
     """One run of the backend for one job. `documents` is empty when the (filtered) document comes on stdin."""
 
     argv: tuple[str, ...]
@@ -55,11 +47,19 @@ class PrintJob:
     title: str
     copies: int
     documents: tuple[str, ...]
+    two_sided: bool = False
+    host: str = ""
+    grey: bool = False
 
     @property
     def wrapped_scheme(self) -> str:
         """The name of the backend that drives the printer, such as "ipp"."""
         return self.wrapped_uri.split(":", 1)[0]
+
+    @property
+    def printed_in_grey(self) -> bool:
+        """Whether the printer is told to print without colour: the ipp backend does so for what CUPS has filtered."""
+        return self.grey and self.wrapped_scheme in IPP_SCHEMES and not self.documents
 
     @property
     def printed_copies(self) -> int:
@@ -99,19 +99,50 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         config=Path(unquote(parts.path)),
         wrapped_uri=wrapped,
         printer=printer,
-        user=_clean(argv[2]),
+        user=_user(argv[2]),
         number=number,
         uuid=_identity(printer, number, argv[5]),
-        title=_clean(argv[3])[:MAX_TITLE_CHARACTERS],
+        title=clean(argv[3])[:MAX_TITLE_CHARACTERS],
         copies=copies,
         documents=tuple(argv[PATH_ARGUMENT:]),
+        two_sided=_two_sided(argv[5], environ),
+        grey=_option(argv[5], "print-color-mode") in GREY_MODES,
+        host=clean(_option(argv[5], "job-originating-host-name"))[:MAX_HOST_CHARACTERS],
     )
 
 
-def _clean(text: str) -> str:
-    """Text fit for JSON: what is not UTF-8 replaced, control characters made blanks."""
+def clean(text: str, instead: str = " ") -> str:
+    """Text fit for JSON: what is not UTF-8 replaced, control characters made blanks (or `instead`)."""
     readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(letter if letter.isprintable() else " " for letter in readable)
+    return "".join(letter if letter.isprintable() else instead for letter in readable)
+
+
+def digest_of(text: str) -> str:
+    """32 hexadecimal digits that stand for a text; BLAKE2 by itself, since hashlib loads all of OpenSSL."""
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _user(name: str) -> str:
+    """The user's name for the instance: a name that is strange or too long never becomes somebody else's.
+
+    So nothing is made a blank, which might be trimmed, and of a long name the digest stands for what is cut off.
+    """
+    readable = clean(name, NO_LETTER)
+    if len(readable) <= MAX_USER_CHARACTERS:
+        return readable
+    return f"{readable[: MAX_USER_CHARACTERS - 20]}...{NO_LETTER}{digest_of(name)[:16]}"
+
+
+def _two_sided(options: str, environ: Mapping[str, str]) -> bool:
+    """Whether both sides are printed: as the job says, else as its queue's PPD has it by default."""
+    asked = _option(options, "sides") or _option(options, "Duplex")
+    if asked:
+        return asked.lower().startswith(("two-sided", "duplex"))
+    try:
+        with open(environ.get("PPD", ""), "rb") as file:
+            return TWO_SIDED_BY_DEFAULT.search(file.read(MAX_PPD_BYTES)) is not None
+    except OSError:
+        return False
 
 
 def _identity(printer: str, number: int, options: str) -> str:
@@ -122,7 +153,7 @@ def _identity(printer: str, number: int, options: str) -> str:
     emptied; with the uuid (or, from an old CUPS that gives none, the time of creation) it does not come back.
     """
     given = _option(options, "job-uuid") or _option(options, "time-at-creation")
-    digest = hashlib.sha256("\0".join((printer, str(number), given)).encode("utf-8", "surrogateescape")).hexdigest()
+    digest = digest_of("\0".join((printer, str(number), given)))
     return f"urn:uuid:{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 
 
@@ -170,66 +201,3 @@ def _copy_stdin(folder: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def count_pages(
-    program: Sequence[str], document: int, time_s: float, memory_mb: int, stopped: Callable[[], bool]
-) -> int:
-    """Let the counting program count one document; return its pages. Raises CountError.
-
-    It reads what a user made, so it gets nothing but the document: an empty environment, bounded time (seconds) and
-    memory (MiB), no files to write, and its output is read only when it has ended. `stopped` ends it early.
-    """
-    if not program:
-        raise CountError("no counting program is configured")
-    os.lseek(document, 0, os.SEEK_SET)
-    # The program may map the document instead of reading it, which costs address space but no memory.
-    memory_bytes = memory_mb * MIB + os.fstat(document).st_size
-    try:
-        counter = subprocess.Popen(
-            [*program, STDIN_PATH],
-            stdin=document,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={},
-            cwd="/",
-            start_new_session=True,
-            preexec_fn=lambda: _limit(time_s, memory_bytes),
-        )
-    except (OSError, subprocess.SubprocessError):
-        raise CountError("the counting program cannot be started") from None
-    with counter:
-        deadline = time.monotonic() + time_s
-        while counter.poll() is None:
-            if stopped() or time.monotonic() > deadline:
-                counter.kill()
-                counter.wait()
-                raise CountError("counting took too long")
-            time.sleep(WATCH_S)
-        said = counter.stdout.read(MAX_COUNTER_BYTES) if counter.stdout else b""
-        why = counter.stderr.read(MAX_COUNTER_BYTES) if counter.stderr else b""
-    return _counted(counter.returncode, said, why)
-
-
-def _limit(time_s: float, memory_bytes: int) -> None:
-    """Runs in the child, before the counting program."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    seconds = int(time_s) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
-        resource.setrlimit(kind, (0, 0))
-
-
-def _counted(code: int, said: bytes, why: bytes) -> int:
-    cannot_count = 3
-    if code == cannot_count:
-        raise CountError(_clean(why.decode("utf-8", "replace")).strip() or "the document cannot be counted")
-    if code < 0:
-        raise CountError("counting needed too much time or memory")
-    try:
-        pages = json.loads(said)["pages"] if code == 0 else None
-    except (ValueError, TypeError, KeyError):
-        pages = None
-    if type(pages) is not int or pages < 1:
-        raise CountError("the counting program failed")
-    return pages

@@ -5,9 +5,8 @@ from __future__ import annotations
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -24,8 +23,7 @@ class SettingsError(Exception):
         super().__init__(f"{path}: " + "; ".join(self.problems))
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One key of the file: its kind (str, int, float, bool, or list for a list of words) and what it may hold."""
 
     name: str
@@ -52,13 +50,15 @@ CUPS_KEYS: Final = (
     Key("count_time_s", float, 60.0, least=1, most=3600),
     Key("count_memory_mb", int, 512, least=64, most=65_536),
     Key("retry_first_s", float, 1.0, least=0.05, most=60),
-    Key("retry_most_s", float, 30.0, least=0.05, most=600),
+    Key("retry_most_s", float, 15.0, least=0.05, most=600),
+    Key("retry_whole_s", float, 3600.0, least=1, most=10_000),
+    Key("away_after_s", float, 3.0, least=0, most=60),
+    Key("printer_word_s", float, 4.0, least=0, most=60),
     Key("deliver_s", float, 10.0, least=0.1, most=60),
 )
 
 
-@dataclass(frozen=True)
-class InstanceSettings:
+class InstanceSettings(NamedTuple):
     """Where the instance is, and who we are to it. `server` is this machine's name in the instance's books."""
 
     instance_url: str
@@ -72,9 +72,13 @@ class InstanceSettings:
         return f"InstanceSettings(instance_url={self.instance_url!r}, server={self.server!r})"
 
 
-@dataclass(frozen=True)
-class CupsSettings:
-    """All that the print backend needs. Times are in seconds, memory in MiB."""
+class CupsSettings(NamedTuple):
+    """All that the print backend needs. Times are in seconds, memory in MiB.
+
+    While the instance is away it is asked again after `retry_first_s`, more and more rarely up to `retry_most_s`;
+    after `retry_whole_s` the job is handed back to CUPS, which begins it anew. With the policies "print" and "refuse"
+    it counts as away after `away_after_s`. `printer_word_s`: how long the printer's last word on a job is waited for.
+    """
 
     instance: InstanceSettings
     spool_dir: Path
@@ -83,6 +87,9 @@ class CupsSettings:
     count_memory_mb: int
     retry_first_s: float
     retry_most_s: float
+    retry_whole_s: float
+    away_after_s: float
+    printer_word_s: float
     deliver_s: float
 
 
@@ -105,6 +112,9 @@ def load_cups(path: Path) -> CupsSettings:
         count_memory_mb=own["count_memory_mb"],
         retry_first_s=own["retry_first_s"],
         retry_most_s=max(own["retry_first_s"], own["retry_most_s"]),
+        retry_whole_s=own["retry_whole_s"],
+        away_after_s=own["away_after_s"],
+        printer_word_s=own["printer_word_s"],
         deliver_s=own["deliver_s"],
     )
 

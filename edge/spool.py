@@ -1,11 +1,12 @@
 """What the instance must still hear about printed pages, kept on disk until it has heard it.
 
-Two kinds of file lie in the spool, all with names of our own making:
+The files in the spool have names of our own making:
 
-* `*.open`: a journal, one per print that is going on. Its owner holds a lock on it and appends the printer's page
-  count as it grows. When the owner dies (power cut, SIGKILL) the lock is gone, and the next backend that comes by
-  settles the print from what the journal says.
-* `*.json`: a settlement (capture or release) that is not acknowledged yet. It is on disk before it is sent.
+* `*.open`: a journal, one per print that is going on, see `edge.cups_journal`.
+* `*.json`: a settlement (capture, release, or a print that the instance was not asked about) that is not acknowledged
+  yet. It is on disk before it is sent.
+* `*.refused`: one of these that cannot be read, or that the instance will never take, for a person to look at.
+* `*.plan`: the last answer about a printer, see `edge.cups_plan`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 OPEN: Final = ".open"
 SETTLED: Final = ".json"
@@ -34,43 +34,20 @@ class SpoolError(Exception):
     """The spool cannot be used: not our own private folder, or the disk refuses."""
 
 
-@dataclass(frozen=True)
-class Settlement:
-    """How one run of a print job ended. `pages` is what came out of the printer; None gives the hold back."""
+class Settlement(NamedTuple):
+    """How one run of a print job ended. `pages` is what came out of the printer; None gives the hold back.
+
+    `uuid` is the job's. `estimated`: nobody but the count says so. `unasked` is what the instance has to be told of a
+    job that was printed while it was away: the question that it would have been asked, a print_key, and when.
+    """
 
     job: int
     run: int
     pages: int | None
     reason: str = ""
-
-
-class PrintJournal:
-    """The record of a print that is going on; closing the file gives up the lock on it."""
-
-    def __init__(self, spool: CaptureSpool, stem: str, descriptor: int, job: int, run: int) -> None:
-        self._spool = spool
-        self._stem = stem
-        self._descriptor = descriptor
-        self._job = job
-        self._run = run
-
-    def note(self, pages: int) -> None:
-        """Note how many pages the printer says have come out so far. Raises SpoolError."""
-        try:
-            os.write(self._descriptor, f"{pages}\n".encode("ascii"))
-            os.fdatasync(self._descriptor)
-        except OSError as error:
-            raise SpoolError(f"the spool cannot be written: {error.strerror}") from error
-
-    def settlement(self, pages: int | None, reason: str = "") -> Settlement:
-        """How this print ended, for the instance."""
-        return Settlement(self._job, self._run, pages, reason)
-
-    def settle(self, settlement: Settlement) -> None:
-        """Put the settlement into the spool in this journal's place. Raises SpoolError; the journal then stays."""
-        self._spool.put(settlement, self._stem)
-        self._spool.remove(self._stem + OPEN)
-        os.close(self._descriptor)
+    estimated: bool = False
+    uuid: str = ""
+    unasked: dict[str, Any] | None = None
 
 
 class CaptureSpool:
@@ -89,19 +66,17 @@ class CaptureSpool:
             os.close(self._folder)
             raise SpoolError(f"spool_dir {folder} must belong to user {os.geteuid()} and have mode 0700")
 
-    def begin(self, job: int, run: int) -> PrintJournal:
-        """Open the journal of one print; it is on disk and locked when this returns. Raises SpoolError."""
-        stem = _new_stem()
-        header = json.dumps({"job": job, "run": run}) + "\n"
-        # Locked under its unfinished name first: under its real one another backend might think it abandoned.
-        return PrintJournal(self, stem, self._write(stem, OPEN, header.encode("ascii"), lock=True), job, run)
-
     def put(self, settlement: Settlement, stem: str | None = None) -> None:
         """Keep a settlement until it is acknowledged; it is on disk when this returns. Raises SpoolError."""
-        content = json.dumps(asdict(settlement)).encode("ascii")
-        os.close(self._write(stem or _new_stem(), SETTLED, content, lock=False))
+        content = json.dumps(settlement._asdict()).encode("ascii")
+        os.close(self.write(stem or new_stem(), SETTLED, content, lock=False))
 
-    def _write(self, stem: str, ending: str, content: bytes, *, lock: bool) -> int:
+    def write(self, stem: str, ending: str, content: bytes, *, lock: bool) -> int:
+        """Make a file that is on disk, and locked if that is asked for, when this returns; return its descriptor.
+
+        It is locked under its unfinished name first: under its real one another backend might think it abandoned.
+        Raises SpoolError.
+        """
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | NO_FOLLOW
             descriptor = os.open(stem + ending + UNFINISHED, flags, 0o600, dir_fd=self._folder)
@@ -119,14 +94,12 @@ class CaptureSpool:
 
     def waiting(self) -> Iterator[tuple[str, Settlement]]:
         """Yield the name and content of each settlement that is not acknowledged yet, oldest first."""
-        for name in self._names(SETTLED):
+        for name in self.names(SETTLED):
             try:
-                found = json.loads(self._read(name))
-                pages = None if found["pages"] is None else int(found["pages"])
-                settlement = Settlement(int(found["job"]), int(found["run"]), pages, str(found["reason"]))
+                settlement = _settlement(json.loads(self.read(name)))
             except FileNotFoundError:
                 continue  # another backend was faster
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 self.set_aside(name)  # not of our writing, or a disk gone bad: kept for a person to look at
                 continue
             yield name, settlement
@@ -141,8 +114,8 @@ class CaptureSpool:
         descriptor = None
         try:
             with contextlib.suppress(FileNotFoundError):
-                descriptor = os.open(name, os.O_RDONLY | NO_FOLLOW, dir_fd=self._folder)
-            mine = descriptor is not None and self._locked(descriptor, name)
+                descriptor = self.open(name)
+            mine = descriptor is not None and self.locked(descriptor, name)
         except OSError as error:
             if descriptor is not None:
                 os.close(descriptor)
@@ -153,7 +126,7 @@ class CaptureSpool:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def _locked(self, descriptor: int, name: str) -> bool:
+    def locked(self, descriptor: int, name: str) -> bool:
         """Lock an open file; False when another backend holds it, or when it no longer has this name."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,6 +135,18 @@ class CaptureSpool:
             return False
         mine = os.fstat(descriptor)
         return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        try:
+            os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def refused(self) -> int:
+        """How many settlements were set aside, for a person to look at."""
+        return len(self.names(REFUSED))
 
     def remove(self, name: str) -> None:
         """Forget an acknowledged settlement; another backend may have done so already. Raises SpoolError."""
@@ -181,64 +166,57 @@ class CaptureSpool:
         except OSError as error:
             raise SpoolError(f"{name} cannot be set aside: {error.strerror}") from error
 
-    def settle_abandoned(self) -> int:
-        """Settle the prints whose backend died: what the printer had said is captured, or the hold is given back.
-
-        Returns how many there were. Raises SpoolError.
-        """
-        settled = 0
+    def sweep(self) -> None:
+        """Remove what was begun and never finished. Raises SpoolError."""
         try:
-            for name in self._names(OPEN):
-                settled += self._settle_if_abandoned(name)
-            for name in self._names(UNFINISHED):
-                if time.time() - os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mtime > UNFINISHED_KEPT_S:
+            for name in self.names(UNFINISHED):
+                if self.age_s(name) > UNFINISHED_KEPT_S:
                     self.remove(name)
         except FileNotFoundError:
-            return settled  # another backend is at it
+            return  # another backend is at it
         except OSError as error:
             raise SpoolError(f"the spool cannot be read: {error.strerror}") from error
-        return settled
 
-    def _settle_if_abandoned(self, name: str) -> bool:
-        descriptor = os.open(name, os.O_RDWR | NO_FOLLOW, dir_fd=self._folder)
-        try:
-            if not self._locked(descriptor, name):
-                return False
-            settlement = _from_journal(os.read(descriptor, MAX_FILE_BYTES))
-            if settlement is None:
-                self.set_aside(name)
-                return False
-            self.put(settlement, name.removesuffix(OPEN))
-            self.remove(name)
-            return True
-        finally:
-            os.close(descriptor)
-
-    def _names(self, ending: str) -> list[str]:
+    def names(self, ending: str) -> list[str]:
+        """The names of the files with this ending, oldest first."""
         return sorted(name for name in os.listdir(self._folder) if name.endswith(ending))
 
-    def _read(self, name: str) -> bytes:
-        descriptor = os.open(name, os.O_RDONLY | NO_FOLLOW, dir_fd=self._folder)
+    def open(self, name: str, flags: int = os.O_RDONLY) -> int:
+        """Open a file of the spool; return its descriptor. Raises FileNotFoundError, OSError."""
+        return os.open(name, flags | NO_FOLLOW, 0o600, dir_fd=self._folder)
+
+    def read(self, name: str) -> bytes:
+        """What a file of the spool holds. Raises FileNotFoundError, OSError."""
+        descriptor = self.open(name)
         try:
             return os.read(descriptor, MAX_FILE_BYTES)
         finally:
             os.close(descriptor)
 
+    def age_s(self, name: str) -> float:
+        """The seconds since a file was last written; negative when the clock went back. Raises FileNotFoundError."""
+        return time.time() - os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mtime
 
-def _new_stem() -> str:
+    def replace(self, name: str, content: bytes) -> None:
+        """Give a small file new content, whole or not at all; a power cut may undo it. Raises OSError."""
+        unfinished = new_stem() + UNFINISHED
+        descriptor = self.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+        os.rename(unfinished, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+
+
+def new_stem() -> str:
     """A name that sorts by time and that nobody can guess or choose."""
     return f"{time.time_ns():020d}-{os.urandom(8).hex()}"
 
 
-def _from_journal(content: bytes) -> Settlement | None:
-    """The settlement of a print whose backend died. An unfinished last line does not count."""
-    lines = content.split(b"\n")[:-1]
-    try:
-        header = json.loads(lines[0])
-        job, run = int(header["job"]), int(header["run"])
-        pages = max((int(line) for line in lines[1:]), default=0)
-    except (IndexError, ValueError, KeyError, TypeError):
-        return None
-    if pages > 0:
-        return Settlement(job, run, pages)
-    return Settlement(job, run, None, "the print was interrupted before the printer said that a page came out")
+def _settlement(found: dict[str, Any]) -> Settlement:
+    pages = None if found["pages"] is None else int(found["pages"])
+    unasked = found.get("unasked")
+    if unasked is not None and not (isinstance(unasked, dict) and unasked.get("print_key")):
+        raise ValueError("what was printed unasked has no key")
+    uuid, estimated = str(found.get("uuid", "")), bool(found.get("estimated"))
+    return Settlement(int(found["job"]), int(found["run"]), pages, str(found["reason"]), estimated, uuid, unasked)

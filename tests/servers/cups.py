@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.cups import device_uri, write_launcher
+from edge.cups_job import device_uri
+from edge.cups_launcher import write_launcher
 from tests.servers.process import LOOPBACK, Child, free_port, need, wait_port
 
 CUPSD = "/usr/sbin/cupsd"
@@ -187,13 +188,14 @@ class Cups:
             raise error
         return done.stdout
 
-    def add_queue(self, name: str, edge_toml: Path, wrap_uri: str, *, raw: bool = False) -> None:
-        """Add a queue that charges by `edge_toml` and prints on the IPP printer at `wrap_uri`.
+    def add_queue(self, name: str, edge_toml: Path, wrap_uri: str, *, raw: bool = False, model: str = "") -> None:
+        """Add a queue that charges by `edge_toml` and prints on the printer at `wrap_uri`.
 
-        A raw queue has no filters: its backend gets the user's own file. Otherwise CUPS asks the printer what it can.
+        A raw queue has no filters: its backend gets the user's own file. `model` names a driver: a PPD file, or what
+        `lpinfo -m` lists. Without either CUPS asks the (IPP) printer what it can.
         """
-        model = [] if raw else ["-m", "everywhere"]
-        self.run("lpadmin", "-p", name, "-E", "-v", wrap_uri, *model)
+        driver = [] if raw else ["-P", model] if model.startswith("/") else ["-m", model or "everywhere"]
+        self.run("lpadmin", "-p", name, "-E", "-v", wrap_uri, *driver)
         self.run("lpadmin", "-p", name, "-v", device_uri(edge_toml, wrap_uri))
 
     def print_file(self, queue: str, user: str, path: Path, title: str = "a document", *options: str) -> int:
@@ -211,7 +213,8 @@ class Cups:
             ["ipptool", "-tv", uri, str(self.folder / "job.test")],
             env=self.env,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=30,
             check=False,
         ).stdout

@@ -29,6 +29,11 @@ def pdf(pages: int) -> bytes:
             f" /Resources << /Font << /F1 3 0 R >> >> /Contents {2 * number + 3} 0 R >>"
         )
         objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
+    return pdf_of_objects(objects)
+
+
+def pdf_of_objects(objects: list[str]) -> bytes:
+    """Return a PDF of these objects, numbered from 1; the first is its catalogue."""
     out = bytearray(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
     places = []
     for number, body in enumerate(objects, start=1):

@@ -55,7 +55,8 @@ def tell(n):
         sys.stderr.flush()
 shutil.copy(sys.argv[1], "%s/printed/%d.document" % (folder, number))
 with open("%s/printed/%d.tmp" % (folder, number), "w") as f:
-    json.dump(dict(pages=pages, copies=copies, user=os.environ.get("IPP_JOB_ORIGINATING_USER_NAME"),
+    json.dump(dict(pages=pages, copies=copies, printed=shown, ordered=claim.isdigit(),
+                   user=os.environ.get("IPP_JOB_ORIGINATING_USER_NAME"),
                    type=os.environ.get("CONTENT_TYPE")), f)
 os.rename("%s/printed/%d.tmp" % (folder, number), "%s/printed/%d.json" % (folder, number))
 tell(shown)

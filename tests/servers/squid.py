@@ -43,7 +43,7 @@ visible_hostname squid.test
 shutdown_lifetime 0 seconds
 max_filedescriptors 1024
 logfile_rotate 5
-acl SSL_ports port 443
+acl SSL_ports port 443 1025-65535
 acl Safe_ports port 80 443 1025-65535
 http_access deny !Safe_ports
 http_access deny CONNECT !SSL_ports
@@ -54,6 +54,11 @@ AFTER = """
 access_log stdio:{d}/log/native.log squid
 http_access deny all
 """
+COMMANDS = {
+    "twinpurse-squid-acl": "squid_acl",
+    "twinpurse-squid-log": "squid_log",
+    "twinpurse-squid-end": "squid_end",
+}
 # What a pip-made command looks like, with the folder of our copy in it.
 COMMAND = """\
 #!{python}
@@ -99,8 +104,12 @@ class Squid:
         portal_hosts: Sequence[str] = (),
         details_url: str = "http://net.example.org/",
         helper_options: Sequence[str] = (),
+        slow: bool = False,
     ) -> None:
-        """`portal_hosts` stay open and free; `helper_options` are added to the helper's command line."""
+        """`portal_hosts` stay open and free; `helper_options` are added to the helper's command line.
+
+        `slow`: the lines for "slow instead of stop" are in force.
+        """
         need(SQUID, "squid")
         need(LDAP_AUTH if ldap else NCSA_AUTH, "squid")
         self.folder = make_dir("twinpurse-squid-", SQUID_USER)
@@ -112,6 +121,9 @@ class Squid:
         self._make_folder(edge_toml, portal_hosts, details_url)
         own = {"address": LOOPBACK, "port": self.port, "d": self.folder}
         snippet = self._snippet(self._sign_in(users or {}, ldap), helper_options)
+        if slow:
+            snippet, found = re.subn(r"(?m)^#(?=acl twinpurse_slow |delay_)", "", snippet)
+            assert found == 6, "deploy/squid/squid.conf: expected six lines about slowness"
         self._config.write_text(BEFORE.format(**own) + snippet + AFTER.format(**own), encoding="utf-8")
         self._hand_over()
         self.child = Child([SQUID, "-N", "-n", self._name, "-f", str(self._config)], log=self.folder / "out")
@@ -119,7 +131,7 @@ class Squid:
     def _make_folder(self, edge_toml: Path, portal_hosts: Sequence[str], details_url: str) -> None:
         (self.folder / "log").mkdir()
         shutil.copytree(PROJECT / "edge", self.folder / "edge", ignore=shutil.ignore_patterns("__pycache__"))
-        for command, module in (("twinpurse-squid-acl", "squid_acl"), ("twinpurse-squid-log", "squid_log")):
+        for command, module in COMMANDS.items():
             path = self.folder / command
             path.write_text(COMMAND.format(python=SYSTEM_PYTHON, folder=str(self.folder), module=module))
             path.chmod(0o755)
@@ -179,6 +191,14 @@ class Squid:
         if "--log" not in options:
             argv += ["--log", str(self.access_log)]
         return Child(argv, log=log or self.folder / "follower.out")
+
+    def meter_live(self) -> Child:
+        """Have the follower meter what runs; return the program that ends connections, not started yet (as root)."""
+        socket = self.folder / "end.sock"
+        with self.edge_toml.open("a", encoding="utf-8") as file:
+            file.write(f'\n[live]\nmanager = "{self.url}"\nend_socket = "{socket}"\n')
+        argv = [str(self.folder / "twinpurse-squid-end"), "--socket", str(socket), "--port", str(self.port)]
+        return Child(argv, log=self.folder / "ender.out")
 
     def start(self) -> Squid:
         """Start Squid and wait until its port answers."""
