@@ -13,7 +13,7 @@ AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 AGAIN := $(PY) -m pytest --last-failed --last-failed-no-failures none
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-fresh test test-long check bench client requirements install install-demo packages
+.PHONY: help demo demo-fresh test test-long check bench screenshots client requirements install install-demo packages
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,8 +36,12 @@ check: install ## Format, lint, types and import lines
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-bench: install packages ## Measure, print a table and write bench.tsv
+bench: install ## Measure, print a table and write bench.tsv
+	@sh tests/install-packages.sh bench
 	$(PY) -m tests.bench
+
+screenshots: install ## Take a picture of every page, light, dark and on a phone, into screenshots/
+	$(PY) -m tests.screenshots
 
 client: ## Build the desktop client: a wheel, and a program of one file for this system
 	@sh requirements/install.sh client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ def make() -> Flask:
 
     made = create_app(Settings.load(folder))
     start_background(made)
+    # What is here now stays: no collection needs to look at it again, which would take as long as a large request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     return made
 
 

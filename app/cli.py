@@ -27,9 +27,11 @@ from app.folder import Plan, make_folder, make_portal_folder, write_secret
 from app.jobs import worker
 from app.ledger import tasks as ledger_tasks
 from app.settings import CONFIG_FILE, SECRETS_DIR, Settings, settings_of_app
+from edge import doctor as edge_doctor
 from portal import settings as portal_settings
 
 CHARGES = ("print", "internet")
+SCOPES = (*CHARGES, "radius")
 Folder = click.Path(file_okay=False, path_type=Path)
 
 
@@ -175,7 +177,7 @@ def pair(portal: Path, folder: Path) -> None:
 
 @cli.group()
 def token() -> None:
-    """Tokens with which print servers and proxies are let in."""
+    """Tokens with which print servers, proxies and RADIUS servers are let in."""
 
 
 def in_app(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -189,6 +191,13 @@ def in_app(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("folder", type=Folder)(run)
 
 
+@cli.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def doctor(arguments: tuple[str, ...]) -> None:
+    """On a proxy: look for the usual faults of Squid's set-up (the same as twinpurse-doctor)."""
+    sys.exit(edge_doctor.main(arguments))
+
+
 cli.command("admin")(in_app(admin_command.admin))
 cli.command("sync")(in_app(sync_command.sync_people))
 cli.add_command(directory_command.directory_commands)
@@ -196,11 +205,11 @@ cli.add_command(directory_command.directory_commands)
 
 @token.command("create")
 @click.option("--name", required=True, help="Which machine it is for.")
-@click.option("--scope", required=True, type=click.Choice(CHARGES))
+@click.option("--scope", required=True, type=click.Choice(SCOPES))
 @in_app
 def create_token(name: str, scope: str) -> None:
     """Make a token for one machine and print it, once."""
-    if scope not in settings_of_app().config.charges:
+    if ("internet" if scope == "radius" else scope) not in settings_of_app().config.charges:
         raise InvalidInputError(f"This instance does not charge {scope}: such a token would open nothing.")
     click.echo(writing(lambda session: tokens.make_machine_token(session, name=name, scope=scope, now=clock.now())))
     click.echo("It is not shown again: put it into the machine's token file.", err=True)

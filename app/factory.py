@@ -5,21 +5,39 @@ from __future__ import annotations
 import logging
 import threading
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlsplit
 
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from app import db, directory_pages, health_pages
+from app.accounts import discretion
 from app.accounts import pages as accounts_pages
 from app.accounts import shared_pages as shared_accounts_pages
 from app.api import access
 from app.api import models as _api_models
+from app.cards import models as _cards_models
+from app.cards import pages as cards_pages
 from app.client import api as client_api
 from app.client import pages as client_pages
 from app.client import versions as client_versions
+from app.exchanges import api as exchanges_api
 from app.internet import api as internet_api
+from app.internet import (
+    calculator_pages,
+    rate_pages,
+    rate_site_pages,
+    running_api,
+    running_pages,
+    setup_pages,
+    standing_api,
+    use_admin_pages,
+    use_pages,
+)
 from app.internet import models as _internet_models
+from app.internet import rate_models as _rate_models
+from app.internet import running_models as _running_models
 from app.jobs import models as _jobs_models
 from app.jobs import queue, ticker, worker
 from app.ledger import models as _ledger_models
@@ -32,15 +50,27 @@ from app.people import sync_models as _sync_models
 from app.people.service import when_first_seen
 from app.people.sessions import login_manager
 from app.printing import api as printing_api
+from app.printing import calculator_pages as print_calculator_pages
+from app.printing import job_pages, limit_pages, price_pages, printer_pages, release_pages, title_pages, titles
 from app.printing import models as _printing_models
+from app.printing import price_models as _price_models
+from app.printing import privacy_models as _privacy_models
+from app.printing import server_api as print_server_api
 from app.purse import api as purse_api
 from app.purse import pages as purse_pages
 from app.quarantine import pages as quarantine_pages
+from app.radius import api as radius_api
+from app.radius import models as _radius_models
+from app.radius import pages as radius_pages
+from app.refunds import models as _refunds_models
+from app.refunds import pages as refunds_pages
+from app.refunds import service as refunds
 from app.schedules import group_pages, run_pages
 from app.schedules import pages as schedules_pages
 from app.schedules.checks import totals_of_runs
 from app.schedules.initial import credit_newcomers
 from app.settings import Settings
+from app.transfers import pages as transfers_pages
 from app.web import frame
 from directory.gate import GatedDirectory
 from directory.interface import Directory
@@ -49,7 +79,12 @@ from directory.roster import LdapRoster, Roster
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BODY_BYTES_MAX = 8_000_000
-TABLES = (_api_models, _internet_models, _jobs_models, _ledger_models, _printing_models, _sync_models)
+INTERNET_PAGES = tuple(
+    room.blueprint for room in (calculator_pages, radius_pages, rate_pages, rate_site_pages, running_pages)
+) + tuple(room.blueprint for room in (setup_pages, use_admin_pages, use_pages))
+TABLES: tuple[ModuleType, ...] = (_api_models, _cards_models, _internet_models, _jobs_models, _ledger_models)
+TABLES += (_price_models, _printing_models, _radius_models, _rate_models, _sync_models)
+TABLES += (_privacy_models, _refunds_models, _running_models)
 
 
 def create_app(settings: Settings, *, directory: Directory | None = None, roster: Roster | None = None) -> Flask:
@@ -81,6 +116,8 @@ def create_app(settings: Settings, *, directory: Directory | None = None, roster
     queue.init_app(app, config.id, config.redis_url)
     app.extensions[ledger_tasks.CHECKS] = (("runs", totals_of_runs),)
     when_first_seen(credit_newcomers)
+    discretion.keep_private("print", words=titles.HIDDEN, when=lambda session: titles.privacy(session).hidden)
+    app.extensions[frame.COUNTS] = {"/admin/refunds": refunds.count_open}
     client_versions.init_app(app)
     login_manager.init_app(app)
     csrf = CSRFProtect(app)
@@ -89,11 +126,21 @@ def create_app(settings: Settings, *, directory: Directory | None = None, roster
     pages = (people_pages, purse_pages, schedules_pages, run_pages, people_admin_pages, health_pages)
     for room in (*pages, own_pages, guest_pages, accounts_pages, shared_accounts_pages, group_pages, directory_pages):
         app.register_blueprint(room.blueprint)
-    for room in (names_pages, quarantine_pages, relink_pages, leaver_pages, device_pages, sync_pages, client_pages):
+    for room in (cards_pages, names_pages, quarantine_pages, relink_pages, leaver_pages):
         app.register_blueprint(room.blueprint)
-    apis = [purse_api.blueprint, client_api.blueprint]
-    apis += [printing_api.blueprint] if settings.charges_print else []
-    apis += [internet_api.blueprint] if settings.charges_internet else []
+    for room in (device_pages, sync_pages, client_pages, transfers_pages):
+        app.register_blueprint(room.blueprint)
+    for blueprint in INTERNET_PAGES if settings.charges_internet else ():
+        app.register_blueprint(blueprint)
+    if settings.charges_print:
+        for room in (job_pages, release_pages, title_pages, refunds_pages):
+            app.register_blueprint(room.blueprint)
+        for room in (printer_pages, price_pages, limit_pages, print_calculator_pages):
+            app.register_blueprint(room.blueprint)
+    apis = [purse_api.blueprint, client_api.blueprint, exchanges_api.blueprint]
+    apis += [printing_api.blueprint, print_server_api.blueprint] if settings.charges_print else []
+    apis += [internet_api.blueprint, standing_api.blueprint, radius_api.blueprint] if settings.charges_internet else []
+    apis += [running_api.blueprint] if settings.charges_internet else []
     for blueprint in apis:
         csrf.exempt(blueprint)  # these look at a token in a header and never at a cookie
         app.register_blueprint(blueprint)

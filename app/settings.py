@@ -6,42 +6,32 @@ import ipaddress
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import current_app
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from app.errors import SettingsError
-from app.money import MICRO, Unit, parse_amount
-from directory.peers import Peers
+from app.money import Unit
+from app.settings_tables import (
+    Amount,
+    ClientSection,
+    ExchangeSection,
+    InternetSection,
+    PrintSection,
+    RadiusSection,
+    Section,
+    SignInSection,
+    TransfersSection,
+    UnitSection,
+)
 from directory.settings import DirectorySettings
 
 CONFIG_FILE = "config.toml"
 SECRETS_DIR = "secrets"
 SECRET_BYTES_MIN = 32
-PRICE_MAX = 1_000_000 * MICRO
-"""The highest price of a page or a MB: the price of a million pages still fits into the database's 64 bits."""
-
-
-def _amount(value: object) -> int:
-    if not isinstance(value, str):
-        raise ValueError('write the amount between quotes, such as "0.05"')
-    amount = parse_amount(value)
-    if amount < 0:
-        raise ValueError("must not be negative")
-    return amount
 
 
 def _zone(name: str) -> str:
@@ -57,12 +47,6 @@ def _http_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or foreign:
         raise ValueError("must be an address such as https://print.example.org")
     return url.rstrip("/")
-
-
-def _price(amount: int) -> int:
-    if amount > PRICE_MAX:
-        raise ValueError(f"must not be more than {PRICE_MAX // MICRO:,}")
-    return amount
 
 
 def _each_once(charges: list[str]) -> list[str]:
@@ -88,89 +72,8 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-Amount = Annotated[int, BeforeValidator(_amount)]
-Price = Annotated[int, BeforeValidator(_amount), AfterValidator(_price)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(lambda url: _http_url(url) if url else "")]
-
-
-class Section(BaseModel):
-    """A table of the file: no unknown key, no silent conversion, no change after reading."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class UnitSection(Section):
-    """What the instance counts in."""
-
-    kind: Literal["currency", "other"] = "currency"
-    symbol: str = Field(default="$", min_length=1, max_length=8)
-    decimals: int = Field(default=2, ge=0, le=6)
-
-
-class PrintSection(Section):
-    """The price of printing, in the instance's unit."""
-
-    price_per_page: Price = 50_000
-
-
-class InternetSection(Section):
-    """The price of using the Internet, in the instance's unit per 1,000,000 bytes."""
-
-    price_per_mb: Price = 10_000
-
-
-def _peers(names: list[str]) -> list[str]:
-    Peers.named(names)
-    return names
-
-
-PeerNames = Annotated[list[str], AfterValidator(_peers)]
-
-
-class SignInSection(Section):
-    """Which machines are believed: about where a request comes from, and about who sends it."""
-
-    trusted_proxies: PeerNames = []
-    header: str = Field(default="", max_length=64)
-    header_from: PeerNames = []
-
-    @field_validator("header")
-    @classmethod
-    def _header_has_one_spelling(cls, header: str) -> str:
-        # WSGI (PEP 3333, after CGI) makes one name of X-User and X_User: a browser could send the second past a proxy
-        # that removes the first, and be whoever it likes.
-        if header and not (header.isascii() and header.isalnum() and header[0].isalpha()):
-            raise ValueError('write the header with letters only, such as "RemoteUser": "-" and "_" could be confused')
-        return header
-
-    @model_validator(mode="after")
-    def _header_comes_from_somebody(self) -> Self:
-        if bool(self.header) != bool(self.header_from):
-            raise ValueError("header and header_from belong together: who signs in, and which proxy is believed")
-        return self
-
-    @property
-    def proxies(self) -> Peers:
-        """Whose X-Forwarded-For counts."""
-        return Peers.named(self.trusted_proxies)
-
-    @property
-    def header_peers(self) -> Peers:
-        """Whose `header` counts."""
-        return Peers.named(self.header_from)
-
-
-class ClientSection(Section):
-    """What desktop clients are told, and where they need no password."""
-
-    poll_seconds: int = Field(default=60, ge=5, le=3600)
-    login_names_from: PeerNames = []
-
-    @property
-    def login_name_peers(self) -> Peers:
-        """From which machines the name of who is signed in there is believed."""
-        return Peers.named(self.login_names_from)
 
 
 class Config(Section):
@@ -194,8 +97,11 @@ class Config(Section):
     directory: DirectorySettings
     sign_in: SignInSection = SignInSection()
     client: ClientSection = ClientSection()
+    transfers: TransfersSection = TransfersSection()
+    exchange: ExchangeSection = ExchangeSection()
     print: PrintSection = PrintSection()
     internet: InternetSection = InternetSection()
+    radius: RadiusSection = RadiusSection()
 
     @field_validator("demo")
     @classmethod

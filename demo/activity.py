@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
-from app.internet import service as internet
+from app.internet import booking as internet
+from app.internet import rates
 from app.ledger import accounts
 from app.ledger import service as ledger
 from app.money import MICRO
 from app.people.credentials import identify
 from app.people.models import User
-from app.printing import service as printing
+from app.printing import asking, charging
 from app.schedules import rules as schedule_rules
 from app.schedules import runs
 from app.schedules import service as schedules
@@ -141,7 +142,7 @@ def _credit_due(now: datetime) -> None:
 
 def _print(settings: Settings, event: Event, user: User, number: int) -> None:
     chance = random.Random(number)
-    seen = printing.JobSeen(
+    seen = asking.JobSeen(
         server="printserver1",
         printer=chance.choice(PRINTERS),
         user=user.username,
@@ -150,12 +151,11 @@ def _print(settings: Settings, event: Event, user: User, number: int) -> None:
         title=chance.choice(TITLES),
         pages=event.amount,
     )
-    terms = printing.Terms(settings.config.print.price_per_page, settings.unit, settings.enforces)
 
     def go(session: Session) -> None:
-        answer = printing.ask(session, seen=seen, user_id=user.id, terms=terms, now=event.at)
+        answer = asking.ask(session, seen=seen, user_id=user.id, settings=settings, now=event.at)
         if answer.decision == "print":
-            printing.capture(session, job_id=answer.job, run=answer.run, pages=event.amount, now=event.at)
+            charging.capture(session, job_id=answer.job, run=answer.run, pages=event.amount, now=event.at)
 
     writing(go)
 
@@ -164,6 +164,7 @@ def _browse(settings: Settings, event: Event, user: User) -> None:
     if accounts.get_account(reading(), user_id=user.id).balance <= 0:
         return  # the proxy would have refused
     item = internet.UsageItem(user.username, user.id, event.amount, event.amount // 60_000, event.at)
+    plan = rates.load(reading(), settings)
     place = internet.place(reading(), source="proxy1").batch
     writing(
         lambda session: internet.book(
@@ -171,8 +172,8 @@ def _browse(settings: Settings, event: Event, user: User) -> None:
             source="proxy1",
             batch=place + 1,
             position={},
-            items=[item],
-            price_per_mb=settings.config.internet.price_per_mb,
+            usage=internet.usage_of([item]),
+            plan=plan,
             now=event.at,
         )
     )

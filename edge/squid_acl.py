@@ -5,85 +5,38 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import signal
 import sys
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
 from edge.client import Answer, InstanceAwayError, InstanceClient
 from edge.settings import SettingsError
-from edge.squid_lines import name_from_url_code
 from edge.squid_settings import load_squid, log_to_stderr
+from edge.squid_words import (
+    ALLOWED,
+    BY_WORD,
+    EMPTY,
+    NOBODY,
+    NOT_KNOWN_NOW,
+    answer_line,
+    broken_line,
+    read_request,
+)
 from edge.standing import Asking, Standing, Verdict
+from edge.standing_share import Share
 
 LONGEST_LINE = 8192  # bytes; Squid's own are far shorter
-LONGEST_MESSAGE = 500  # characters
+LONGEST_CHANNEL = 19  # digits, and one more
+BLOCK = 65_536  # bytes that are read at a time
+MOST_KNOWN = 100_000  # requests whose answers are kept ready
 ASKING_THREADS = 8
-CHANNEL = re.compile(rb"[0-9]{1,18}")
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-LOOKS_THE_SAME = {"\N{MINUS SIGN}": "-", "\N{NARROW NO-BREAK SPACE}": "\N{NO-BREAK SPACE}"}
 
-EMPTY = Verdict(False, "Your Internet purse is empty. Your balance and next credit are on your Internet account page.")
-NOT_KNOWN_NOW = Verdict(False, "Your Internet purse cannot be looked up just now. Try again in a minute.")
-NOBODY = Verdict(False, "Sign in to use the Internet.")
-ALLOWED = Verdict(True)
 
 log = logging.getLogger(__name__)
-
-
-class Request(NamedTuple):
-    """One line of Squid's: the number to answer with, and whom it is about (None: nobody that could have a purse)."""
-
-    channel: bytes
-    user: str | None
-
-
-def read_request(line: bytes) -> Request | None:
-    """Read `[channel-ID] user [more fields]` (Squid manual, external_acl_type, concurrency > 0), `%#LOGIN` first.
-
-    None when there is no channel-ID: the helper was configured without concurrency, or the line is damaged.
-    """
-    fields = line.split()
-    if not fields or not CHANNEL.fullmatch(fields[0]):
-        return None
-    raw = fields[1] if len(fields) > 1 else b"-"
-    return Request(fields[0], None if raw == b"-" else name_from_url_code(raw))
-
-
-def answer_line(channel: bytes, verdict: Verdict) -> bytes:
-    """The helper's answer: `OK`, or `ERR` with the quoted message; a backslash protects quotes and backslashes."""
-    if verdict.allowed:
-        return channel + b" OK\n"
-    return channel + b" ERR message=" + _quoted(verdict.message or EMPTY.message) + b"\n"
-
-
-def broken_line(channel: bytes, why: str) -> bytes:
-    """The answer `BH` ("broken helper"): no decision. Squid denies the request and logs the message."""
-    return (channel + b" " if channel else b"") + b"BH message=" + _quoted(why) + b"\n"
-
-
-def _quoted(text: str) -> bytes:
-    plain = UNPRINTABLE.sub(" ", text)[:LONGEST_MESSAGE].replace("\\", "\\\\").replace('"', '\\"')
-    return b'"' + b"".join(map(_page_byte, plain)) + b'"'
-
-
-def _page_byte(letter: str) -> bytes:
-    """A letter as Squid can show it on its page.
-
-    Squid writes each byte from 0x80 of a message as `&#NNN;` of its own (seen in 5.7), which makes two wrong letters
-    of one in UTF-8. Browsers read these numbers as Windows-1252 (HTML standard, numeric character references), so
-    in that code the euro sign and the letters of western Europe come out right; of others, what is plain remains.
-    """
-    try:
-        return LOOKS_THE_SAME.get(letter, letter).encode("cp1252")
-    except UnicodeEncodeError:
-        return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore") or b"?"
 
 
 class Door:
@@ -111,30 +64,72 @@ class Door:
         self._asking = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="ask")
         self._waiting: dict[str, list[bytes]] = {}
         self._lock = threading.Lock()
+        self._known: dict[bytes, bytes] = {}  # what follows the channel-ID -> the answer after it, by the list at hand
+        self._ready: dict[bytes, bytes] = {}  # a lone request as it comes -> its whole answer
+        self._known_of = -1
+        self._known_until = 0.0
 
-    def take(self, line: bytes) -> None:
-        """Answer one request line, now or from another thread a little later; never raises."""
+    def ready(self, block: bytes) -> bytes | None:
+        """The answer to a lone request that came before, and of which the list has said nothing new since."""
+        if self._standing.changed == self._known_of and time.monotonic() < self._known_until:
+            return self._ready.get(block)
+        return None
+
+    def take_block(self, block: bytes) -> bytes:
+        """Answer the whole lines of what was read; return what is left: the beginning of a line. Never raises."""
+        lines = block.split(b"\n")
+        begun = lines.pop()[: LONGEST_LINE + 1]  # of a giant line the beginning is enough
+        if lines:
+            answer = self._take_all(lines)
+            self._say(answer)
+            by_list = lines[0].partition(b" ")[2] in self._known
+            if len(lines) == 1 and not begun and answer and by_list and len(self._ready) < MOST_KNOWN:
+                self._ready[block] = answer
+        return begun
+
+    def _take_all(self, lines: Sequence[bytes]) -> bytes:
+        """The answers to request lines (without their ends) that can be given at once."""
+        if self._known_of != self._standing.changed or time.monotonic() >= self._known_until:
+            self._known_of = self._standing.changed
+            self._known_until = time.monotonic() + self._longest_age_s - self._standing.age_s
+            self._known, self._ready = {}, {}
+        known = self._known
+        answers: list[bytes] = []
+        for line in lines:
+            channel, _, rest = line.partition(b" ")
+            found = known.get(rest)
+            if found is not None and channel.isdigit() and len(channel) < LONGEST_CHANNEL:
+                answers.append(channel + found)
+            else:
+                answers.append(self._take(line, rest))
+        return b"".join(answers)
+
+    def _take(self, line: bytes, rest: bytes) -> bytes:
+        """The answer to one request line; none where the instance has to be asked aside."""
         channel = b""
         try:
+            if len(line) > LONGEST_LINE:
+                return self._turn_away(line)
             request = read_request(line)
-            if request is None:
-                if line.strip():  # an empty line asks nothing
-                    self._say(broken_line(b"", "no channel-ID: set concurrency=100 in external_acl_type"))
-                return
-            channel, user = request
-            verdict = NOBODY if user is None else self._at_once(user)
+            if request is None:  # an empty line asks nothing
+                return (
+                    broken_line(b"", "no channel-ID: set concurrency=100 in external_acl_type") if line.strip() else b""
+                )
+            channel, user, host = request
+            verdict = NOBODY if user is None else self._at_once(user, host, rest)
             if verdict is not None:
-                self._say(answer_line(channel, verdict))
-            elif user is not None:
-                self._ask_aside(channel, user)
+                return answer_line(channel, verdict)
+            assert user is not None
+            self._ask_aside(channel, user)
         except Exception:
             log.exception("a request was not decided")
-            self._say(broken_line(channel, "internal error, see cache.log"))
+            return broken_line(channel, "internal error, see cache.log")
+        return b""
 
-    def turn_away(self, beginning: bytes) -> None:
-        """Answer a line that is too long to be Squid's; `beginning` is enough of it to hold the channel-ID."""
-        request = read_request(beginning)
-        self._say(broken_line(request.channel if request else b"", "the request line is too long"))
+    def _turn_away(self, line: bytes) -> bytes:
+        """The answer to a line that is too long to be Squid's."""
+        request = read_request(line[:LONGEST_LINE])
+        return broken_line(request.channel if request else b"", "the request line is too long")
 
     def finish(self) -> None:
         """Answer all that still waits, then let the threads go."""
@@ -143,11 +138,15 @@ class Door:
     def _list_counts(self) -> bool:
         return self._standing.age_s <= self._longest_age_s
 
-    def _at_once(self, user: str) -> Verdict | None:
+    def _at_once(self, user: str, host: str, rest: bytes) -> Verdict | None:
         """What can be said without asking; None when the instance has to be asked."""
+        if self._standing.is_open(host):
+            return ALLOWED
         listed = self._standing.may(user) if self._list_counts() else None
         if listed:
-            return ALLOWED
+            if len(self._known) < MOST_KNOWN:
+                self._known[rest] = answer_line(b"", BY_WORD[listed])
+            return BY_WORD[listed]
         word = self._standing.remembered(user)
         if word is None and self._standing.away:
             return self._unasked(user)  # asking would only keep the user waiting
@@ -158,7 +157,7 @@ class Door:
         listed = self._standing.may(user) if self._list_counts() else None
         if listed is None:
             return self._when_away
-        return ALLOWED if listed else EMPTY
+        return BY_WORD[listed] if listed else EMPTY
 
     def _ask_aside(self, channel: bytes, user: str) -> None:
         with self._lock:
@@ -185,18 +184,23 @@ class Door:
             self._say(answer_line(channel, verdict))
 
 
-def serve(requests: BinaryIO, door: Door) -> None:
-    """Read request lines until Squid closes the pipe. A half line at its end is no request; a giant one gets BH."""
-    giant: bytes | None = None  # the beginning of a line whose end has not come yet
-    while piece := requests.readline(LONGEST_LINE):
-        complete = piece.endswith(b"\n")
-        if giant is None and complete:
-            door.take(piece)
+def serve(requests: int, door: Door, answers: int) -> None:
+    """Read request lines until Squid closes the pipe. A half line at its end is no request; a giant one gets BH.
+
+    What has come is read at once and answered at once: a lone request waits for nobody, a hundred cost two system
+    calls.
+    """
+    begun = b""  # of a line whose end has not come yet
+    read, write, ready = os.read, os.write, door.ready
+    while block := read(requests, BLOCK):
+        # A short write is whole by itself: the threads that ask aside write one line at a time.
+        if not begun and (answer := ready(block)) is not None:
+            try:
+                write(answers, answer)
+            except OSError:
+                return  # Squid has gone
             continue
-        giant = giant or piece
-        if complete:
-            door.turn_away(giant)
-            giant = None
+        begun = door.take_block(begun + block if begun else block)
 
 
 class _Answers:
@@ -209,8 +213,9 @@ class _Answers:
     def say(self, answer: bytes) -> None:
         with self._lock:
             try:
-                while answer:
-                    answer = answer[os.write(self._descriptor, answer) :]
+                written = os.write(self._descriptor, answer) if answer else 0
+                while written < len(answer):
+                    written += os.write(self._descriptor, answer[written:])
             except OSError:
                 return  # Squid has gone; the end of its requests ends us
 
@@ -222,7 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C on a Squid in the foreground is Squid's to handle
     when_away = ALLOWED if options.when_away == "allow" else NOT_KNOWN_NOW
     answers = _Answers(sys.stdout.fileno())
-    standing = Standing(_instance(options.config, options.look_up_time))
+    share = Share(options.shared) if options.shared else None
+    standing = Standing(_instance(options.config, options.look_up_time), share=share)
     if options.check:
         standing.refresh()
         return 1 if standing.away else 0
@@ -235,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         longest_age_s=options.longest_age,
         look_up_s=options.look_up_time,
     )
-    serve(sys.stdin.buffer, door)
+    serve(sys.stdin.fileno(), door, sys.stdout.fileno())
     stop.set()
     door.finish()
     return 0
@@ -286,6 +292,12 @@ def _parser() -> argparse.ArgumentParser:
         default=1.5,
         metavar="SECONDS",
         help="how long one request may wait for the instance (default: 1.5)",
+    )
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        metavar="FILE",
+        help="a file in a folder of Squid's user, by which several helpers have one list that one of them asks for",
     )
     parser.add_argument("--check", action="store_true", help="try the config and the instance, then stop")
     return parser

@@ -1,33 +1,37 @@
-"""One line of Squid's log read into who received how many bytes, or into the reason why nobody pays for it."""
+"""One line of Squid's log read into who moved how many bytes, or into the reason why nobody pays for it."""
 
 from __future__ import annotations
 
 import enum
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-LONGEST_USER_NAME = 256
-LONGEST_SIZE = 12  # digits: below 1 TB a reply, so that a batch's sum stays exact in JSON everywhere (2**53)
-ANONYMOUS_NAMES = (b"-", b"")
+LONGEST_USER_NAME: Final = 256
+LONGEST_SIZE: Final = 12  # digits: below 1 TB a reply, so that a batch's sum stays exact in JSON everywhere (2**53)
+ANONYMOUS_NAMES: Final = (b"-", b"")
 
 # The tags that Squid gives to what it answered without asking or serving anybody: refused requests (the size is that
 # of the error page) and connections that ended before there was a request.
-UNPAID_TAGS = (b"TCP_DENIED", b"NONE")
-OWN_ANSWER_TAGS = (b"TCP_MISS", b"TCP_TUNNEL", b"TCP_REDIRECT")
+UNPAID_TAGS: Final = (b"TCP_DENIED", b"NONE")
+OWN_ANSWER_TAGS: Final = (b"TCP_MISS", b"TCP_TUNNEL", b"TCP_REDIRECT")
+# The reply's body came out of Squid's cache: HIT, MEM_HIT, IMS_HIT and so on, and what a server said is still good
+# (wiki.squid-cache.org, SquidFaq/SquidLogs).
+CACHED_TAG: Final = re.compile(rb"TCP_(?:[A-Z]+_)*(?:HIT|UNMODIFIED)(?:_ABORTED|_TIMEDOUT)?/")
 
 # A second line's beginning inside a line: Squid died in the middle of writing the first.
-GLUED = re.compile(rb"\d{10}\.\d{3} +\d+ \S+ [A-Z_]+/\d{3} ")
-CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
-QUOTED_BYTE = re.compile(rb"\\(.)|%([0-9A-Fa-f]{2})", re.DOTALL)
-BACKSLASH_LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t"}
+GLUED: Final = re.compile(rb"\d{10}\.\d{3} +\d+ \S+ [A-Z_]+/\d{3} ")
+CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]")
+QUOTED_BYTE: Final = re.compile(rb"\\(.)|%([0-9A-Fa-f]{2})", re.DOTALL)
+BACKSLASH_LETTERS: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t"}
 
 
 class LogFormat(enum.Enum):
     """How the lines are written.
 
-    TWINPURSE: `%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %>st %rm %ru %#un %Sh/%<a %mt`, the format in deploy/squid.
+    TWINPURSE: `%ts.%03tu %6tr %>a:%>p %Ss/%03>Hs %<st %>st %rm %ru %#un %Sh/%<a %mt`, the format in deploy/squid; the
+    form before it had no `:%>p` and is read as well.
     SQUID: Squid's own `%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt` (logformat in the Squid manual).
     """
 
@@ -46,20 +50,29 @@ class Unpaid(enum.Enum):
 
 
 class Traffic(NamedTuple):
-    """What one finished request sent to a user: bytes (of the reply, headers included) and when it ended."""
+    """What one finished request moved: bytes down (the reply, headers included) and up, and when it ended.
+
+    `host` is as the address names it, not yet simplified. `client_port` 0: the line does not say it.
+    """
 
     user: str
-    bytes: int
+    download: int
     at_ms: int
+    upload: int = 0
+    cached: bool = False
+    host: bytes = b""
+    client_port: int = 0
+    start_ms: int = 0
 
 
 def read_line(line: bytes, log_format: LogFormat) -> Traffic | Unpaid:
     """Read one log line, without its line end.
 
-    The bytes charged are `%<st`: the whole reply as it was sent to the client. An aborted download counts with what
-    was sent; a hit in Squid's cache counts like any other reply. Uploads (`%>st`) are in our format, not yet charged.
+    The bytes are `%<st`, the whole reply as it was sent to the client, and in our format `%>st`, the whole request. An
+    aborted download counts with what was sent; a hit in Squid's cache counts like any other reply and is marked.
     """
-    fields = _split_twinpurse(line) if log_format is LogFormat.TWINPURSE else _split_squid(line)
+    ours = log_format is LogFormat.TWINPURSE
+    fields = _split_twinpurse(line) if ours else _split_squid(line)
     at_ms = line_time_ms(line)
     if fields is None or at_ms is None:
         return Unpaid.UNREADABLE
@@ -71,11 +84,23 @@ def read_line(line: bytes, log_format: LogFormat) -> Traffic | Unpaid:
     # would not tell: anybody may name a path "squid-internal-mgr" and have it served by a real server.
     if fields.hierarchy.startswith(b"HIER_NONE") and fields.tag.startswith(OWN_ANSWER_TAGS):
         return Unpaid.OWN_ANSWER
-    user = name_from_url_code(fields.raw_user) if log_format is LogFormat.TWINPURSE else _native_name(fields.raw_user)
+    user = name_from_url_code(fields.raw_user) if ours else name_from_native(fields.raw_user)
     if user is None:
         return Unpaid.UNREADABLE
-    size = int(fields.size)
-    return Traffic(user, size, at_ms) if size else Unpaid.NO_BYTES
+    size, upload = int(fields.size), int(fields.upload)
+    if not size and not upload:
+        return Unpaid.NO_BYTES
+    _, colon, port = fields.client.rpartition(b":")
+    return Traffic(
+        user,
+        size,
+        at_ms,
+        upload,
+        CACHED_TAG.match(fields.tag) is not None,
+        host_field(fields.url),
+        int(port) if ours and colon and port.isdigit() else 0,
+        at_ms - int(fields.took) if fields.took.isdigit() else at_ms,
+    )
 
 
 def line_time_ms(line: bytes) -> int | None:
@@ -90,19 +115,35 @@ def line_time_ms(line: bytes) -> int | None:
     return int(seconds) * 1000 + int(millis)
 
 
-@lru_cache(maxsize=4096)
+def host_field(url: bytes) -> bytes:
+    """The part of an address that names the host: behind "//", or all before the first "/" (`host:443` of CONNECT)."""
+    parts = url.split(b"/", 3)
+    return parts[2] if len(parts) > 2 else parts[0]
+
+
+@lru_cache(maxsize=16384)
 def name_from_url_code(raw: bytes) -> str | None:
     """The user name behind Squid's `%#un` or `%#LOGIN`: URL-encoded, so that a space or a backslash is one field.
 
     None when it cannot be a name (control characters, too long). Names are casefolded, as the instance keeps them.
     """
-    return _text(unquote_to_bytes(raw))
+    return name_from_bytes(unquote_to_bytes(raw))
 
 
-@lru_cache(maxsize=4096)
-def _native_name(raw: bytes) -> str | None:
+@lru_cache(maxsize=16384)
+def name_from_native(raw: bytes) -> str | None:
     """The user name behind `%[un`: a doubled backslash, `%25` for a percent sign, `%c3%a9` for bytes from 0x80."""
-    return _text(QUOTED_BYTE.sub(_unquote, raw))
+    return name_from_bytes(QUOTED_BYTE.sub(_unquote, raw))
+
+
+def name_from_bytes(raw: bytes) -> str | None:
+    """The user name that these bytes are: UTF-8, else Latin-1; None when it cannot be a name."""
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError:
+        name = raw.decode("latin-1")  # browsers that do not speak UTF-8 send this; it never fails
+    name = name.casefold()  # which may make it longer
+    return None if not 0 < len(name) <= LONGEST_USER_NAME or CONTROL_CHARACTER.search(name) else name
 
 
 def _unquote(match: re.Match[bytes]) -> bytes:
@@ -112,18 +153,12 @@ def _unquote(match: re.Match[bytes]) -> bytes:
     return BACKSLASH_LETTERS.get(letter, letter)
 
 
-def _text(raw: bytes) -> str | None:
-    try:
-        name = raw.decode()
-    except UnicodeDecodeError:
-        name = raw.decode("latin-1")  # browsers that do not speak UTF-8 send this; it never fails
-    name = name.casefold()  # which may make it longer
-    return None if not 0 < len(name) <= LONGEST_USER_NAME or CONTROL_CHARACTER.search(name) else name
-
-
 class _Fields(NamedTuple):
+    took: bytes
+    client: bytes
     tag: bytes
     size: bytes
+    upload: bytes
     url: bytes
     raw_user: bytes
     hierarchy: bytes
@@ -134,28 +169,27 @@ def _split_twinpurse(line: bytes) -> _Fields | None:
     left = line.split(None, 7)
     if len(left) != 8:
         return None
-    right = left[7].rsplit(b" ", 3)
-    if len(right) != 4 or not left[5].isdigit():
+    right = left[7].rsplit(None, 3)
+    if len(right) != 4 or not left[5].isdigit() or len(left[5]) > LONGEST_SIZE:
         return None
-    return _checked(_Fields(left[3], left[4], right[0], right[1], right[2]), line)
+    return _checked(_Fields(left[1], left[2], left[3], left[4], left[5], right[0], right[1], right[2]), line)
 
 
 def _split_squid(line: bytes) -> _Fields | None:
     """Seven fields from the left, two from the right: between is the user, whose spaces Squid writes as they are."""
-    left = line.split(None, 6)
-    if len(left) != 7:
+    left = line.split(None, 7)
+    if len(left) != 8:
         return None
-    url, _, rest = left[6].partition(b" ")
-    right = rest.rsplit(b" ", 2)
+    right = left[7].rsplit(None, 2)
     if len(right) != 3:
         return None
-    return _checked(_Fields(left[3], left[4], url, right[0], right[1]), line)
+    return _checked(_Fields(left[1], left[2], left[3], left[4], b"0", left[6], right[0], right[1]), line)
 
 
 def _checked(fields: _Fields, line: bytes) -> _Fields | None:
     if not fields.size.isdigit() or len(fields.size) > LONGEST_SIZE:
         return None
-    if b"/" not in fields.tag or b"/" not in fields.hierarchy:
+    if b"/" not in fields.tag:
         return None
     if (b" " in fields.url or b" " in fields.raw_user) and GLUED.search(line, 1):
         return None  # two people's lines in one: better nobody pays than the wrong one

@@ -3,62 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-CHUNK_BYTES = 256 * 1024  # read at a time; also the longest line that is understood
-HEAD_BYTES = 64 * 1024  # a longer first line is known by its beginning
-ROTATED = re.compile(r"\.(\d{1,6})|-(\d{8}(?:-\d{1,10})?)")  # X.0, X.1 (Squid, logrotate), X-20261122 (dateext)
+from edge.squid_files import LogFile, OpenLog, Place, list_files, open_log
+
+CHUNK_BYTES = 128 * 1024  # read at a time; also the longest line that is understood
+
+SHORT_BLOCK = 8192
 
 TimeOf = Callable[[bytes], int | None]
-
-
-@dataclass(frozen=True)
-class Place:
-    """How far a log has been read.
-
-    A file is known by its inode AND the SHA-256 of its first complete line: inode numbers are used again after a
-    file is deleted. `head` is empty for a file that had no complete line yet. `newest_ms` is the time of the newest
-    line before this place, in milliseconds since 1970: what is left to go by when the file itself is gone.
-    """
-
-    inode: int
-    head: str
-    offset: int
-    path: str
-    newest_ms: int
-
-    def as_json(self) -> dict[str, int | str]:
-        """The place as the instance keeps it."""
-        return {
-            "inode": self.inode,
-            "head": self.head,
-            "offset": self.offset,
-            "path": self.path,
-            "newest_ms": self.newest_ms,
-        }
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Place:
-        """The place that an instance gave back. Raises ValueError when it is none."""
-        numbers = [value.get("inode"), value.get("offset"), value.get("newest_ms", 0)]
-        texts = [value.get("head"), value.get("path", "")]
-        if not all(type(number) is int and number >= 0 for number in numbers) or not all(
-            isinstance(text, str) for text in texts
-        ):
-            raise ValueError(f"not a place in a log: {value!r}")
-        return cls(value["inode"], value["head"], value["offset"], value.get("path", ""), value.get("newest_ms", 0))
 
 
 class LogTail:
     """The lines of one log, oldest first, each once; rotated files are finished before newer ones are begun.
 
-    It never waits: read() gives what is there now. Nothing is kept but one open file and an offset.
+    It never waits: a reading gives what is there now. Nothing is kept but one open file and an offset.
     """
 
     def __init__(self, path: Path, *, time_of: TimeOf, warn: Callable[[str], None], chunk: int = CHUNK_BYTES) -> None:
@@ -68,18 +28,17 @@ class LogTail:
         self._time_of = time_of
         self._warn = warn
         self._chunk = chunk
-        self._descriptor: int | None = None
+        self._open_log: OpenLog | None = None
         self._offset = 0
         self._scanned = 0  # an over-long line has been looked through up to here
-        self._first_line: bytes | None = None
         self._newest_ms = 0
         self._passing_over = False
 
     def close(self) -> None:
         """Give back the open file."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._open_log is not None:
+            self._open_log.close()
+            self._open_log = None
 
     @property
     def place(self) -> Place | None:
@@ -87,29 +46,41 @@ class LogTail:
 
         When the log was lost and no other is there yet, it is in no file (inode 0): only the time counts.
         """
-        if self._descriptor is None:
+        if self._open_log is None:
             return Place(0, "", 0, str(self.path), self._newest_ms) if self._newest_ms else None
-        head = "" if self._first_line is None else hashlib.sha256(self._first_line).hexdigest()
-        inode = os.fstat(self._descriptor).st_ino
-        return Place(inode, head, self._offset, str(self.path), self._newest_ms)
+        return Place(self._open_log.inode, self._open_log.head, self._offset, str(self.path), self._newest_ms)
+
+    @property
+    def here(self) -> OpenLog | None:
+        """The open file, for who reads a long stretch of it at once: see `skip`."""
+        return self._open_log
+
+    @property
+    def offset(self) -> int:
+        """Where the next line of the open file begins."""
+        return self._offset
 
     def begin(self, *, at_end: bool = False) -> None:
         """Begin with a log that was never read: with the oldest file that is there, or behind the current last line."""
         self.close()
         self._passing_over = False
+        files = list_files(self.path)
         if at_end:
-            if self.path.exists() and self._open(self.path):
+            if files and files[-1].path == self.path and self._open(files[-1]):
                 self._go_to_end()
             return
-        any(self._open(file.path, inode=file.inode) for file in self._files())
+        any(self._open(file) for file in files)
 
     def resume(self, place: Place) -> None:
         """Go on behind `place`, in whatever file it is by now."""
         self.close()
         self._newest_ms = place.newest_ms
         self._passing_over = False
-        for candidate in self._files():
-            if candidate.inode == place.inode and self._open(candidate.path, inode=place.inode):
+        files = list_files(self.path)
+        same = [file for file in files if file.inode == place.inode]
+        # Copied (copytruncate) or compressed, it is another file that begins with the same line.
+        for candidate in same + [file for file in files if place.head and file.inode != place.inode]:
+            if self._open(candidate):
                 if self._is_at(place):
                     self._offset = self._scanned = place.offset
                     return
@@ -120,73 +91,130 @@ class LogTail:
         """Up to `limit` complete lines, without their line ends; an empty list when there is nothing new."""
         lines: list[bytes] = []
         while len(lines) < limit:
-            if self._descriptor is None and not (self.path.exists() and self._open(self.path)):
+            block = self.read_block(limit - len(lines))
+            if not block:
                 break
-            more = self._read_here(limit - len(lines))
-            if more is None:
-                continue
-            if more:
-                lines += more
-            elif not self._move_on():
-                break
+            lines += block[:-1].split(b"\n")
         return lines
 
-    def _read_here(self, limit: int) -> list[bytes] | None:
-        """Complete lines of the open file; [] at its end; None when there was something, but no line to give out."""
-        assert self._descriptor is not None
+    def read_block(self, limit: int = 0) -> bytes:
+        """Complete lines, about a chunk of them, or up to `limit`; b"" when there is nothing new."""
+        while True:
+            if self._open_log is None and not self._open_current():
+                return b""
+            block = self._read_here(limit)
+            if block is None:
+                continue
+            if block or not self._move_on():
+                return block
+
+    def skip(self, opened: OpenLog, offset: int, newest_ms: int) -> bool:
+        """Go behind lines of the open file that somebody has read up to `offset`; `newest_ms`: the newest one's time.
+
+        False when they do not count: the file was overwritten meanwhile, and the place is where it was.
+        """
+        if opened is not self._open_log or not opened.still_same() or opened.size < offset:
+            return False
+        self._offset = self._scanned = offset
+        self._newest_ms = max(self._newest_ms, newest_ms)
+        return True
+
+    def long_stretch(self, least: int) -> int:
+        """Where the complete lines of the open file end now; 0 when fewer than `least` bytes lie before that."""
+        opened = self._open_log
+        if opened is None or opened.packed or self._passing_over or self._scanned > self._offset:
+            return 0
+        end = opened.size
+        if end - self._offset < least or opened.first_line is None:
+            return 0
+        return self.line_end_before(opened, end)
+
+    def line_end_before(self, opened: OpenLog, end: int) -> int:
+        """The last end of a line at or before the byte `end`; 0 when none is near."""
+        start = max(self._offset, end - self._chunk)
+        found = opened.read(end - start, start).rfind(b"\n")
+        return start + found + 1 if found >= 0 else 0
+
+    def bytes_left(self) -> int:
+        """How many bytes lie before the end of the log, on the disk: packed ones count as they lie there."""
+        opened = self._open_log
+        files = list_files(self.path)
+        if opened is None:
+            return sum(file.size for file in files) if not self._newest_ms else 0
+        here = [number for number, file in enumerate(files) if file.inode == opened.inode]
+        newer = files[here[-1] + 1 :] if here else []
+        done = opened.read_on_disk() if opened.packed else self._offset
+        return max(0, opened.size - done) + sum(file.size for file in newer)
+
+    def _read_here(self, limit: int) -> bytes | None:
+        """Complete lines of the open file; b"" at its end; None when there was something, but no line to give out."""
+        opened = self._open_log
+        assert opened is not None
         start = self._scanned
-        data = os.pread(self._descriptor, self._chunk, start)
+        data = opened.read(self._chunk, start)
         # Looked at after reading: only then it is sure that what was read belongs to the file we know.
-        if os.fstat(self._descriptor).st_size < start + len(data) or not self._still_same():
+        if not opened.packed and (opened.size < start + len(data) or not opened.still_same()):
             self._start_over(f"{self.path} was truncated or overwritten")
             return None
         if not data:
-            return []
+            return b""
         if start > self._offset:
             return self._finish_long_line(data)
         end = data.rfind(b"\n") + 1
         if not end:
             if len(data) < self._chunk:
-                return []  # a half line: its rest will come
+                return b""  # a half line: its rest will come
             self._scanned = start + len(data)
             return None
-        lines = data[: end - 1].split(b"\n")[:limit]
-        self._offset = self._scanned = start + sum(map(len, lines)) + len(lines)
-        if self._first_line is None:
-            self._first_line = self._read_first_line()
-        return self._new_among(lines) or None
+        block = data[:end]
+        if limit and block.count(b"\n") > limit:
+            block = b"".join(line + b"\n" for line in block.split(b"\n")[:limit])
+        self._offset = self._scanned = start + len(block)
+        if opened.first_line is None:
+            opened.first_line = opened.read_first_line()
+        return self._new_in(block) or None
 
-    def _finish_long_line(self, data: bytes) -> list[bytes] | None:
+    def _finish_long_line(self, data: bytes) -> bytes | None:
+        assert self._open_log is not None
         end = data.find(b"\n") + 1
         self._scanned += end or len(data)
         if end:
             self._offset = self._scanned
             self._give_up(f"a line longer than {self._chunk} bytes")
-            if self._first_line is None:
-                self._first_line = self._read_first_line()
+            if self._open_log.first_line is None:
+                self._open_log.first_line = self._open_log.read_first_line()
         return None
 
-    def _new_among(self, lines: list[bytes]) -> list[bytes]:
+    def _new_in(self, block: bytes) -> bytes:
         """Leave out what was read before the place was lost; keep the newest time."""
+        # Within a long block the times grow; who sums it up says so if one is newer than the last: see note_newest.
+        short = self._passing_over or len(block) < SHORT_BLOCK
+        lines = block.split(b"\n")[:-1] if short else [block[block.rfind(b"\n", 0, -1) + 1 : -1]]
         times = [self._time_of(line) for line in lines]
         if self._passing_over:
             later = next((n for n, at in enumerate(times) if at is not None and at > self._newest_ms), None)
             if later is None:
-                return []
+                return b""
             self._passing_over = False
-            lines, times = lines[later:], times[later:]
+            times = times[later:]
+            block = b"".join(line + b"\n" for line in lines[later:])
         self._newest_ms = max([self._newest_ms, *(at for at in times if at is not None)])
-        return lines
+        return block
+
+    def note_newest(self, newest_ms: int) -> None:
+        """Say how new the newest line of those given out was: they may be a little out of order."""
+        self._newest_ms = max(self._newest_ms, newest_ms)
 
     def _move_on(self) -> bool:
         """At the end of the open file: go to the next newer one, if Squid already writes there."""
-        assert self._descriptor is not None
-        here = os.fstat(self._descriptor)
+        opened = self._open_log
+        assert opened is not None
+        size = opened.size
         with contextlib.suppress(FileNotFoundError):  # as logrotate leaves it until Squid opens the log again
-            if self.path.stat().st_ino == here.st_ino:
+            if self.path.stat().st_ino == opened.inode:
                 return False
-        files = self._files()
-        known = [n for n, file in enumerate(files) if file.inode == here.st_ino]
+        files = list_files(self.path)
+        known = [n for n, file in enumerate(files) if file.inode == opened.inode] or self._compressed_twin(files)
         if known:
             newer = [file for file in files[known[-1] + 1 :] if file.size]
         else:
@@ -194,18 +222,47 @@ class LogTail:
         # An empty newer file proves nothing: logrotate may have made it while Squid still writes to the old one.
         if not newer:
             return False
-        if os.fstat(self._descriptor).st_size > here.st_size or self._has_complete_line():
+        if not opened.packed and (opened.size > size or b"\n" in opened.read(self._chunk, self._scanned)):
             return True  # written between our last read and the rotation: read it first
-        if here.st_size > self._offset:
+        if opened.damaged:
+            self._warn(f"{self.path}: a compressed old file is damaged; what comes behind byte {self._offset} is lost")
+        elif opened.holds(self._offset + 1):
             self._give_up("a last line that was never completed")
         if not known:
             self._start_over(f"the open log was moved away from {self.path.parent}")
             return True
-        return self._open(newer[0].path, inode=newer[0].inode)
+        return self._open_next(newer, opened.first_line)
 
-    def _has_complete_line(self) -> bool:
-        assert self._descriptor is not None
-        return b"\n" in os.pread(self._descriptor, self._chunk, self._scanned)
+    def _compressed_twin(self, files: list[LogFile]) -> list[int]:
+        """Where what was the open file lies compressed by now."""
+        assert self._open_log is not None
+        return [number for number, file in enumerate(files) if file.packed and self._begins_alike(file)]
+
+    def _begins_alike(self, file: LogFile) -> bool:
+        assert self._open_log is not None
+        other = open_log(file, self._warn)
+        if other is None:
+            return False
+        with contextlib.closing(other):
+            return other.first_line is not None and other.first_line == self._open_log.first_line
+
+    def _open_next(self, newer: list[LogFile], before: bytes | None) -> bool:
+        """Open the oldest of the newer files that has more than the one that was read."""
+        for file in newer:
+            other = open_log(file, self._warn)
+            if other is None:
+                continue
+            if before is not None and other.first_line == before:  # a copy: what it has more goes on at the same place
+                offset = self._offset
+                if other.holds(offset + 1):
+                    self._take(other)
+                    self._offset = self._scanned = offset
+                    return True
+                other.close()
+                continue
+            self._take(other)
+            return True
+        return False
 
     def _start_over(self, why: str) -> None:
         """The place is lost: go by time.
@@ -217,104 +274,59 @@ class LogTail:
         counts.
         """
         self.close()
-        files = self._files()
+        files = list_files(self.path)
         if not self._newest_ms:
             self._warn(f"{why}; going on at the end of {self.path}: what was not read before is not charged")
-            if self.path.exists() and self._open(self.path):
+            if files and files[-1].path == self.path and self._open(files[-1]):
                 self._go_to_end()
             return
         self._passing_over = True
         for file in files:
             # A file that was last written before the newest line was read holds nothing new. (Whole seconds: some
             # file systems keep no finer times.)
-            if file.modified_ms + 1000 >= self._newest_ms and self._open(file.path, inode=file.inode):
+            if file.modified_ms + 1000 >= self._newest_ms and self._open(file):
                 self._warn(f"{why}; going on in {file.path} with lines later than {self._newest_ms / 1000:.3f}")
                 return
         self._warn(f"{why}; waiting for lines later than {self._newest_ms / 1000:.3f} in {self.path}")
 
-    def _files(self) -> list[_File]:
-        """The log and its rotated, uncompressed predecessors, oldest first."""
-        seen = self._list()
-        # A rotation renames one file after the other; only two equal looks in a row are sure to have seen all.
-        while True:
-            again = self._list()
-            if [(file.path, file.inode) for file in seen] == [(file.path, file.inode) for file in again]:
-                return again
-            seen = again
+    def _open_current(self) -> bool:
+        """Open the file that Squid writes to, when there was none."""
+        files = list_files(self.path)
+        return bool(files) and files[-1].path == self.path and self._open(files[-1])
 
-    def _list(self) -> list[_File]:
-        found: list[tuple[tuple[int, str, int], _File]] = []
-        folder = self.path.parent
-        for name in os.listdir(folder) if folder.exists() else ():
-            ending = name.removeprefix(self.path.name)
-            match = ROTATED.fullmatch(ending)
-            if name != self.path.name and (ending == name or match is None):
-                continue
-            path = folder / name
-            with contextlib.suppress(FileNotFoundError):
-                stat = path.stat()
-                number, date = match.groups() if match else (None, None)
-                order = (0, date, 0) if date else (1, "", -int(number)) if number else (2, "", 0)
-                found.append((order, _File(path, stat.st_ino, stat.st_size, stat.st_mtime_ns // 1_000_000)))
-        return [file for _, file in sorted(found, key=lambda pair: pair[0])]
-
-    def _open(self, path: Path, *, inode: int | None = None) -> bool:
-        """Open a file at its start; False when it is gone, or another file (`inode`) by now has its name."""
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+    def _open(self, file: LogFile) -> bool:
+        """Open a file at its start; False when it is gone, or another file by now has its name."""
+        opened = open_log(file, self._warn)
+        if opened is None:
             return False
-        if inode is not None and os.fstat(descriptor).st_ino != inode:
-            os.close(descriptor)
-            return False
-        self.close()
-        self._descriptor = descriptor
-        self._offset = self._scanned = 0
-        self._first_line = self._read_first_line()
+        self._take(opened)
         return True
+
+    def _take(self, opened: OpenLog) -> None:
+        self.close()
+        self._open_log = opened
+        self._offset = self._scanned = 0
 
     def _go_to_end(self) -> None:
         """Go behind the last complete line of the open file."""
-        assert self._descriptor is not None
-        end = os.fstat(self._descriptor).st_size
-        while end and self._first_line is not None:
+        opened = self._open_log
+        assert opened is not None
+        end = opened.size
+        while end and opened.first_line is not None:
             start = max(0, end - self._chunk)
-            found = os.pread(self._descriptor, end - start, start).rfind(b"\n")
+            found = opened.read(end - start, start).rfind(b"\n")
             if found >= 0:
                 self._offset = self._scanned = start + found + 1
                 return
             end = start
 
-    def _read_first_line(self) -> bytes | None:
-        assert self._descriptor is not None
-        beginning = os.pread(self._descriptor, HEAD_BYTES, 0)
-        line, end, _ = beginning.partition(b"\n")
-        return line if end or len(beginning) == HEAD_BYTES else None
-
-    def _still_same(self) -> bool:
-        """Whether the open file still begins as it did: an overwritten log has the same inode."""
-        assert self._descriptor is not None
-        if self._first_line is None:
-            return True
-        return os.pread(self._descriptor, len(self._first_line), 0) == self._first_line
-
     def _is_at(self, place: Place) -> bool:
         """Whether the open file is the one that `place` is in."""
-        assert self._descriptor is not None
+        assert self._open_log is not None
         if not place.head:
             return place.offset == 0
-        if self._first_line is None or hashlib.sha256(self._first_line).hexdigest() != place.head:
-            return False
-        return os.fstat(self._descriptor).st_size >= place.offset
+        return self._open_log.head == place.head and self._open_log.holds(place.offset)
 
     def _give_up(self, what: str) -> None:
         self.given_up += 1
         self._warn(f"{self.path}: {what} before byte {self._offset} was left out")
-
-
-@dataclass(frozen=True)
-class _File:
-    path: Path
-    inode: int
-    size: int
-    modified_ms: int

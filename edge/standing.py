@@ -7,17 +7,20 @@ import math
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 from edge.client import Answer, InstanceAwayError, InstanceRefusedError
+from edge.standing_share import Share
 
-POLL_EVERY_S = 1.0
-REMEMBER_S = 3.0  # how long the instance's word on one user is good for
-MOST_REMEMBERED = 10_000
-SAY_AGAIN_EVERY_S = 300.0
+POLL_EVERY_S: Final = 1.0
+LOOK_EVERY_S: Final = 0.25  # at what another helper has written
+AWAY_AFTER_S: Final = 3.0  # without a word from who asks for all
+REMEMBER_S: Final = 3.0  # how long the instance's word on one user is good for
+MOST_REMEMBERED: Final = 10_000
+SAY_AGAIN_EVERY_S: Final = 300.0
+HOWS: Final = ("", "slow", "warn")
 
 log = logging.getLogger(__name__)
 
@@ -29,32 +32,39 @@ class Asking(Protocol):
         """GET a path of the instance. Raises InstanceAwayError, InstanceRefusedError."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a user may go on, and, when not, the sentence that the user is shown."""
+class Verdict(NamedTuple):
+    """Whether a user may go on; when not, the sentence that the user is shown; `how`: "", "slow" or "warn"."""
 
     allowed: bool
     message: str = ""
+    how: str = ""
 
 
-@dataclass(frozen=True)
-class _Table:
-    watching_only: bool  # the instance's mode is "monitor": it counts and never refuses
-    users: Mapping[str, bool]
-    domains: Sequence[str]  # casefolded; DOMAIN\name and name@domain are the name
-    etag: str
+class _Header(NamedTuple):
+    watching_only: bool = False  # the instance's mode is "monitor": it counts and never refuses
+    domains: Collection[str] = ()  # casefolded; DOMAIN\name and name@domain are the name
+    open_hosts: frozenset[str] = frozenset()  # with all hosts below them
 
 
 class Standing:
     """The instance's list of who may use the Internet, as fresh as the last answer.
 
-    keep_fresh() runs in a thread of its own; everything else may be called from any thread.
+    keep_fresh() runs in a thread of its own; everything else may be called from any thread. `changed` grows with every
+    change of what the list says.
     """
 
-    def __init__(self, instance: Asking, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, instance: Asking, *, share: Share | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`share`: the file by which the helpers of this machine have one list; without it each asks for itself."""
+        self.changed = 0
         self._instance = instance
+        self._share = share
         self._clock = clock
-        self._table: _Table | None = None
+        self._users: dict[str, bool | str] = {}
+        self._header = _Header()
+        self._raw_header: dict[str, Any] = {}
+        self._version = ""
         self._as_of = -math.inf
         self._away_since: float | None = None
         self._said_at = -math.inf
@@ -68,46 +78,57 @@ class Standing:
 
     @property
     def away(self) -> bool:
-        """Whether the last attempt to ask the instance for the list failed."""
+        """Whether the last attempt to ask the instance failed."""
         return self._away_since is not None
 
-    def may(self, user: str) -> bool | None:
+    def may(self, user: str) -> bool | str | None:
         """What the list says about a user, however the proxy writes the name; None when the user is not in it."""
-        table = self._table
-        if table is None:
+        if not self._version:
             return None
-        if table.watching_only:
+        if self._header.watching_only:
             return True
         name = _composed(user)
-        listed = table.users.get(name)
-        return listed if listed is not None else table.users.get(_without_domain(name, table.domains))
+        listed = self._users.get(name)
+        return listed if listed is not None else self._users.get(_without_domain(name, self._header.domains))
+
+    def is_open(self, host: str) -> bool:
+        """Whether a host is open to who has nothing left: it, or a domain above it, is listed so."""
+        hosts = self._header.open_hosts
+        rest = host.lower().rstrip(".") if hosts else ""
+        while rest:
+            if rest in hosts:
+                return True
+            rest = rest.partition(".")[2]
+        return False
 
     def refresh(self) -> None:
-        """Ask for the list once, with the ETag of the one at hand. Never raises; see `away`."""
+        """Ask once for what changed. Never raises; see `away`."""
         asked_at = self._clock()
-        table = self._table
         try:
-            answer = self._instance.get("/internet/standing", {"If-None-Match": table.etag} if table else None)
+            since = f"?since={quote(self._version, safe='')}" if self._version else ""
+            answer = self._instance.get(f"/internet/standing{since}")
             if answer.status != 304:
-                self._table = _read_table(answer)
-            elif table is None:
-                raise InstanceAwayError("304 without having sent an ETag")
+                self._apply(answer.body)
+            elif not self._version:
+                raise InstanceAwayError("304 without having named a version")
+            self._pass_on(answer.body)
         except (InstanceAwayError, InstanceRefusedError) as problem:
             self._note_away(str(problem))
             return
-        self._as_of = asked_at
-        if self._away_since is not None:
-            log.info("the instance answers again after %.0f s", self._clock() - self._away_since)
-            self._away_since = None
+        self._note_here(asked_at)
 
     def keep_fresh(self, stop: threading.Event, every_s: float = POLL_EVERY_S) -> None:
-        """Refresh every `every_s` seconds until `stop` is set."""
+        """Refresh every `every_s` seconds until `stop` is set, or look at what another helper found."""
         while not stop.is_set():
+            pause = every_s
             try:
-                self.refresh()
+                if self._share is not None and not self._lead(self._share):
+                    pause = LOOK_EVERY_S
+                else:
+                    self.refresh()
             except Exception:  # the list only grows old; a dead thread would never make it fresh again
                 log.exception("the list of who may use the Internet was not refreshed")
-            stop.wait(every_s)
+            stop.wait(pause)
 
     def remembered(self, user: str) -> Verdict | None:
         """The instance's word on a user, when it was given a moment ago."""
@@ -126,16 +147,76 @@ class Standing:
         except InstanceAwayError as problem:
             self._note_away(str(problem))  # the next users need not wait to find out the same
             raise
-        allowed, message = body.get("allowed"), body.get("message", "")
-        if not isinstance(allowed, bool) or not isinstance(message, str):
+        allowed, message, how = body.get("allowed"), body.get("message", ""), body.get("how", "")
+        if not isinstance(allowed, bool) or not isinstance(message, str) or how not in HOWS:
             raise InstanceAwayError("the answer about a user was not understood")
-        verdict = Verdict(allowed, message)
+        verdict = Verdict(allowed, message, how)
         now = self._clock()
         with self._lock:
             if len(self._remembered) >= MOST_REMEMBERED:
                 self._remembered.clear()  # rare, and only costs asking again
             self._remembered[user] = (now, verdict)
         return verdict
+
+    def _lead(self, share: Share) -> bool:
+        """Whether to ask the instance ourselves; else take over what the helper that asks has written."""
+        try:
+            leading = share.lead()
+            if leading and self._version:
+                return True
+            for record in share.news():
+                self._apply(record)
+            age = share.age_s()
+            if self._version:
+                self._as_of = self._clock() - age
+            if age <= AWAY_AFTER_S and self._version:
+                self._note_here(self._as_of)
+            elif not leading:
+                self._note_away("the helper that asks for all has no word of the instance")
+        except FileNotFoundError:  # nobody has written yet
+            return leading
+        except (InstanceAwayError, OSError) as problem:
+            log.warning("the helpers have no list in common, each asks for itself: %s", problem)
+            self._share = None
+            return True
+        return leading
+
+    def _apply(self, body: Mapping[str, Any]) -> None:
+        """Take over a list, or what changed in it. Raises InstanceAwayError when it is not understood."""
+        users, header = body.get("users"), _read_header(body)
+        full, version = body.get("full", True), body.get("version", "-")
+        if not isinstance(users, dict) or not isinstance(version, str) or not version:
+            raise InstanceAwayError("the list of who may use the Internet was not understood")
+        if not all(word is None or isinstance(word, bool) or word in HOWS for word in users.values()):
+            raise InstanceAwayError("the list of who may use the Internet was not understood")
+        if full:
+            self._users = {name: word for name, word in users.items() if word is not None}
+        for name, word in () if full else users.items():
+            if word is None:
+                self._users.pop(name, None)
+            else:
+                self._users[name] = word
+        self._remembered = {}  # what was said of single users is older; it only costs asking again
+        self._header, self._version = header, version
+        self._raw_header = {name: body[name] for name in ("mode", "domains", "open") if name in body}
+        self.changed += 1
+
+    def _pass_on(self, body: Mapping[str, Any]) -> None:
+        """Write what the instance said for the other helpers; an empty body says that nothing changed."""
+        if self._share is None:
+            return
+        everybody = {**self._raw_header, "version": self._version, "full": True, "users": self._users}
+        try:
+            self._share.write({**body, "full": body.get("full", True)} if body else None, everybody)
+        except OSError as problem:
+            log.warning("the helpers have no list in common, each asks for itself: %s", problem)
+            self._share = None
+
+    def _note_here(self, as_of: float) -> None:
+        self._as_of = as_of
+        if self._away_since is not None:
+            log.info("the instance answers again after %.0f s", self._clock() - self._away_since)
+            self._away_since = None
 
     def _note_away(self, problem: str) -> None:
         now = self._clock()
@@ -147,18 +228,14 @@ class Standing:
             log.warning("no fresh list of who may use the Internet: %s", problem)
 
 
-def _read_table(answer: Answer) -> _Table:
-    users: Any = answer.body.get("users")
-    domains: Any = answer.body.get("domains", [])  # an older instance names none
-    mode = answer.body.get("mode")
-    if mode not in ("enforce", "monitor") or not isinstance(users, dict):
+def _read_header(body: Mapping[str, Any]) -> _Header:
+    domains, hosts = body.get("domains", []), body.get("open", [])  # an older instance names none
+    if body.get("mode") not in ("enforce", "monitor"):
         raise InstanceAwayError("the list of who may use the Internet was not understood")
-    if not all(isinstance(may, bool) for may in users.values()):
-        raise InstanceAwayError("the list of who may use the Internet was not understood")
-    if not isinstance(domains, list) or not all(isinstance(domain, str) for domain in domains):
-        raise InstanceAwayError("the list of who may use the Internet was not understood")
-    etag = answer.headers.get("etag", "")
-    return _Table(mode == "monitor", users, [_composed(domain) for domain in domains], etag)
+    for words in (domains, hosts):
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise InstanceAwayError("the list of who may use the Internet was not understood")
+    return _Header(body["mode"] == "monitor", [_composed(domain) for domain in domains], frozenset(hosts))
 
 
 def _composed(name: str) -> str:
@@ -166,7 +243,7 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
-def _without_domain(name: str, domains: Sequence[str]) -> str:
+def _without_domain(name: str, domains: Collection[str]) -> str:
     r"""The name without "DOMAIN\" or "@realm" where that is one of `domains`, as the instance itself reads it."""
     domain, backslash, account = name.partition("\\")
     if backslash and account.strip() and domain.strip() in domains:

@@ -2,8 +2,17 @@
 # Installs the Debian packages of the servers that the tests talk to, where one is missing. Debian would start what it
 # installs, beside servers that may run here already; a policy-rc.d forbids that for the time of the install.
 set -eu
+# With the word "bench", also the peers that the bench measures against.
 missing=""
+peers=""
+if [ "${1:-}" = bench ]; then
+    peers="/usr/bin/mawk mawk
+/usr/bin/goaccess goaccess
+/usr/bin/calamaris calamaris
+/usr/bin/wrk wrk"
+fi
 while read -r program package; do
+    [ -n "$program" ] || continue
     # shellcheck disable=SC2086 - a pattern
     set -- $program
     [ -e "$1" ] || missing="$missing $package"
@@ -24,6 +33,10 @@ done <<LIST
 /usr/bin/gs ghostscript
 /usr/bin/dbus-daemon dbus
 /usr/sbin/squid squid
+/usr/bin/ss iproute2
+/usr/sbin/freeradius freeradius
+/usr/lib/freeradius/rlm_rest.so freeradius-rest
+/usr/bin/radclient freeradius-utils
 /usr/bin/redis-server redis-server
 /usr/lib/postgresql/*/bin/postgres postgresql
 /usr/bin/chromium chromium
@@ -31,6 +44,7 @@ done <<LIST
 /usr/bin/Xvfb xvfb
 /usr/bin/xdotool xdotool
 /usr/bin/openbox openbox
+$peers
 LIST
 # The desktop client's window is Tk's. Debian's Python has it in a package of its own; others bring it along.
 .venv/bin/python -c "import tkinter" 2>/dev/null || missing="$missing python3-tk"

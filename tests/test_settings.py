@@ -166,7 +166,8 @@ def test_the_two_folders_here_are_what_init_would_make(name: str, plan: Plan, tm
 def fields(model: type[BaseModel], prefix: str = "") -> list[str]:
     """Return every key of a model, with its table's name before it."""
     found = []
-    for name, field in model.model_fields.items():
+    for attribute, field in model.model_fields.items():
+        name = field.alias or attribute
         inner = getattr(field.annotation, "__args__", (field.annotation,))[0]
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found += fields(inner, f"{name}.")

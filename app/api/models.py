@@ -22,4 +22,4 @@ class MachineToken(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    __table_args__ = (CheckConstraint("scope IN ('print', 'internet')", name="scope"),)
+    __table_args__ = (CheckConstraint("scope IN ('print', 'internet', 'radius')", name="scope"),)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.errors import InvalidInputError
 from app.ledger.models import Account, Entry, Note
 from app.people.models import User
+from app.printing import releases, titles
 from app.printing.models import PrintJob
 from app.purse import rules, service
 from app.settings import Settings
@@ -139,10 +140,27 @@ def _of_jobs(session: Session, purse: service.Purse, after: Place) -> list[Messa
         Message(
             f"job:{job.id}:{job.state}:{job.attempt}",
             "job",
-            "Not printed" if job.state == "cancelled" else "Not printed yet",
-            f"{job.title or 'A document'}, printer {job.printer}. {job.reason.removeprefix('Not printed: ').strip()}",
+            _of_job(job),
+            f"{titles.short(job.title) or 'A document'}, printer {job.printer}. {_why(job)}",
             job.updated_at,
         )
         for job in session.scalars(last)
-        if job.state in REFUSED and job.updated_at > since_when
+        if job.state in REFUSED and job.updated_at > since_when and not _is_their_doing(job)
     ]
+
+
+def _of_job(job: PrintJob) -> str:
+    if job.state == "cancelled":
+        return "Not printed"
+    return "Waits for you" if job.waits_for == "release" else "Not printed yet"
+
+
+def _why(job: PrintJob) -> str:
+    return (
+        job.reason.removeprefix("Not printed: ").strip() or "It waits until you release it on your page of print jobs."
+    )
+
+
+def _is_their_doing(job: PrintJob) -> bool:
+    """Whether its owner has just cancelled or released it: that is no news to them."""
+    return job.reason == releases.BY_OWNER or (job.state == "waiting" and job.released_at is not None)

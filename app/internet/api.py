@@ -1,9 +1,11 @@
-"""The door for proxies: /api/v1/internet."""
+"""The door for proxies: /api/v1/internet, what is to be summed up, how far a log is booked and what was used."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -15,16 +17,22 @@ from app import clock
 from app.api.access import machine
 from app.api.bodies import Body, Text, read_body
 from app.db import reading, writing
-from app.errors import InvalidInputError, NotFoundError, UnavailableError
-from app.internet import service
-from app.people.credentials import identify
+from app.errors import InvalidInputError
+from app.internet import booking, rates
+from app.internet.hours import Slot
+from app.internet.rules import REQUESTS_MAX
+from app.people.identities import user_ids_of
 from app.settings import settings_of_app
 
 blueprint = Blueprint("internet_api", __name__, url_prefix="/api/v1/internet")
 
 ITEMS_MAX = 20_000
-REQUESTS_MAX = 2**31 - 1
+NAMES_MAX = 200_000
+SLOTS_MAX = 50_000
+USAGE_BYTES_MAX = 96_000_000
+"""A batch of an old log is large; the token is looked at before it is read."""
 YEARS = range(1970, 2200)
+LATEST_S = int(datetime(YEARS[-1] + 1, 1, 1, tzinfo=UTC).timestamp())
 
 
 def _plausible(at: datetime) -> datetime:
@@ -34,22 +42,48 @@ def _plausible(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
+Name = Annotated[Text, Field(min_length=1, max_length=256)]
+Instant = Annotated[int, Field(ge=0, lt=LATEST_S)]
+Size = Annotated[int, Field(ge=0, lt=2**53)]
+Number = Annotated[int, Field(ge=0, lt=NAMES_MAX)]
+SiteId = Annotated[int, Field(ge=0, lt=2**53)]
+Requests = Annotated[int, Field(ge=0, le=REQUESTS_MAX)]
+SlotBody = tuple[Instant, list[Number], list[SiteId], list[Size], list[Size], list[Size], list[Requests]]
+Domain = Annotated[Text, Field(min_length=1, max_length=253)]
+
+
 class ItemBody(Body):
     """What one user used."""
 
-    user: Text = Field(min_length=1, max_length=256)
-    bytes: int = Field(ge=0, lt=2**53)
-    requests: int = Field(default=1, ge=0, le=REQUESTS_MAX)
+    user: Name
+    bytes: Size
+    requests: Requests = 1
     at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_plausible)]
 
 
 class UsageBody(Body):
-    """A batch of usage and the place in the log behind it."""
+    """A batch of usage and the place in the log behind it: as single items, or by slot of time, column by column."""
 
     source: Text = Field(min_length=1, max_length=80, pattern="^[^:]+$")  # ":" parts the keys of the books
     batch: int = Field(ge=1, lt=2**53)
     position: dict[str, Any]
-    items: list[ItemBody] = Field(max_length=ITEMS_MAX)
+    items: list[ItemBody] = Field(default=[], max_length=ITEMS_MAX)
+    version: str = Field(default="", max_length=80)
+    users: list[Name] = Field(default=[], max_length=NAMES_MAX)
+    newest: list[Instant] = Field(default=[], max_length=NAMES_MAX)
+    slots: list[SlotBody] = Field(default=[], max_length=SLOTS_MAX)
+    periods: list[tuple[Number, list[Instant]]] = Field(default=[], max_length=NAMES_MAX)
+    domains: list[tuple[Number, Instant, Domain, Size]] = Field(default=[], max_length=1_000_000)
+
+
+@blueprint.get("/table")
+@machine("internet")
+def read_table() -> Response:
+    """Say how finely use is to be summed up, and by which sites; 304 when nothing changed since the ETag."""
+    body = json.dumps(rates.edge_table(reading(), settings_of_app()), separators=(",", ":"))
+    response = Response(body, mimetype="application/json")
+    response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
+    return response.make_conditional(request)
 
 
 @blueprint.get("/position")
@@ -59,7 +93,7 @@ def read_position() -> dict[str, Any]:
     source = request.args.get("source", "")
     if not 1 <= len(source) <= 80 or "\0" in source:
         raise InvalidInputError("Name the source, at most 80 characters.", fields={"source": "required"})
-    place = service.place(reading(), source=source)
+    place = booking.place(reading(), source=source)
     return {"batch": place.batch, "position": place.position}
 
 
@@ -67,58 +101,57 @@ def read_position() -> dict[str, Any]:
 @machine("internet")
 def book_usage() -> dict[str, Any]:
     """Book a batch, exactly once."""
+    request.max_content_length = USAGE_BYTES_MAX
     body = read_body(UsageBody)
-    present = service.place(reading(), source=body.source)
+    present = booking.place(reading(), source=body.source)
     if body.batch <= present.batch:
         return {"batch": present.batch, "position": present.position, "booked": 0}
-    items = _items(body.items)
-    price = settings_of_app().config.internet.price_per_mb
+    usage = _from_items(body.items) if body.items else _from_slots(body)
+    settings = settings_of_app()
     place, booked = writing(
-        lambda session: service.book(
+        lambda session: booking.book(
             session,
             source=body.source,
             batch=body.batch,
             position=body.position,
-            items=items,
-            price_per_mb=price,
+            usage=usage,
+            plan=rates.load(session, settings),
             now=clock.now(),
         )
     )
     return {"batch": place.batch, "position": place.position, "booked": booked}
 
 
-@blueprint.get("/standing")
-@machine("internet")
-def read_standing() -> Response:
-    """Say of every user whether they may go on; 304 when nothing changed since the ETag."""
-    settings = settings_of_app()
-    config = settings.config
-    standing = service.standing(reading(), enforce=settings.enforces)
-    # With the domains the proxy takes them off a name itself, instead of asking for each such name.
-    told = {"mode": config.mode, "domains": list(config.directory.domains), "users": standing}
-    body = json.dumps(told, separators=(",", ":"))
-    response = Response(body, mimetype="application/json")
-    response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
-    return response.make_conditional(request)
-
-
-def _items(bodies: list[ItemBody]) -> list[service.UsageItem]:
-    """Join what names of one user sent (Alice, alice), and look up whose they are."""
-    joined: dict[tuple[int | None, str], tuple[int, int, datetime]] = {}
+def _from_items(bodies: Sequence[ItemBody]) -> booking.Usage:
+    """Join what one name sent in several items, and look up whose the names are."""
+    joined: dict[str, tuple[int, int, datetime]] = {}
     for body in bodies:
-        user_id = _user_id(body.user)
-        key = (user_id, "" if user_id is not None else body.user)
-        size_bytes, requests, at = joined.get(key, (0, 0, body.at))
-        joined[key] = (size_bytes + body.bytes, min(requests + body.requests, REQUESTS_MAX), max(at, body.at))
-    return [
-        service.UsageItem(username=name, user_id=user_id, size_bytes=size_bytes, requests=requests, at=at)
-        for (user_id, name), (size_bytes, requests, at) in joined.items()
-    ]
+        size_bytes, requests, at = joined.get(body.user, (0, 0, body.at))
+        joined[body.user] = (size_bytes + body.bytes, min(requests + body.requests, REQUESTS_MAX), max(at, body.at))
+    ids = user_ids_of(list(joined))
+    return booking.usage_of([booking.UsageItem(name, ids[name], *rest) for name, rest in joined.items()])
 
 
-def _user_id(name: str) -> int | None:
-    """Return whose name it is. What cannot be found out now is kept aside: one name must not stop everybody's usage."""
-    try:
-        return identify(name).id
-    except (NotFoundError, UnavailableError):
-        return None
+def _from_slots(body: UsageBody) -> booking.Usage:
+    """Look up whose the names are. Raises InvalidInputError for columns that do not fit together."""
+    count = len(body.users)
+    slots = [Slot(*slot) for slot in body.slots]
+    if len(body.newest) != count or len(set(body.users)) != count:
+        raise _wrong("newest", "as many as users, each of whom comes once")
+    for number, slot in enumerate(slots):
+        lengths = {len(column) for column in (slot.down, slot.requests, slot.users)}
+        lengths |= {len(column) for column in (slot.sites, slot.up, slot.cached) if column}
+        if len(lengths) != 1 or max(slot.users, default=0) >= max(count, 1):
+            raise _wrong(f"slots.{number}", "columns of one length, and numbers of users that are there")
+    numbers = [each[0] for each in body.periods] + [each[0] for each in body.domains]
+    if max(numbers, default=-1) >= count:
+        raise _wrong("periods", "numbers of users that are there")
+    periods: defaultdict[int, list[int]] = defaultdict(list)
+    for name, starts in body.periods:
+        periods[name] += starts
+    ids = user_ids_of(body.users)
+    return booking.Usage(body.users, [ids[name] for name in body.users], body.newest, slots, periods, body.domains)
+
+
+def _wrong(place: str, what: str) -> InvalidInputError:
+    return InvalidInputError("The body is not what this address takes.", fields={place: what})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -11,8 +13,11 @@ from sqlalchemy.orm import Session
 
 from app.db import one_of
 from app.errors import KeyReusedError
-from app.internet import rules
+from app.internet import hours, rates, rules
+from app.internet.hours import Slot
 from app.internet.models import UnmatchedUsage, UsageCarry
+from app.internet.rate_rules import FULL
+from app.internet.rates import Plan
 from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
 
@@ -24,7 +29,10 @@ OPEN = UnmatchedUsage.settled_at.is_(None)
 
 @dataclass(frozen=True)
 class Kept:
-    """What one name used by one proxy and nobody paid for, with the times of the first and the last of it."""
+    """What one name used by one proxy and nobody paid for, with the times of the first and the last of it.
+
+    `cost` in millionths, periods of time left out.
+    """
 
     username: str
     source: str
@@ -33,6 +41,7 @@ class Kept:
     requests: int
     first_at: datetime
     last_at: datetime
+    cost: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,8 @@ class Assigned:
     charged: int
 
 
-def list_kept(session: Session) -> list[Kept]:
-    """Return what is kept, a line for each name and proxy."""
+def list_kept(session: Session, *, plan: Plan) -> list[Kept]:
+    """Return what is kept, a line for each name and proxy; `cost` by `plan` for who pays the full price."""
     rows = session.execute(
         select(
             UnmatchedUsage.username,
@@ -59,7 +68,14 @@ def list_kept(session: Session) -> list[Kept]:
         .group_by(UnmatchedUsage.username, UnmatchedUsage.source)
         .order_by(UnmatchedUsage.username, UnmatchedUsage.source)
     )
-    return [Kept(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6]) for row in rows]
+    found = [Kept(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5], row[6]) for row in rows]
+    if plan.is_flat:
+        return [replace(kept, cost=kept.size_bytes * plan.terms.down // rules.MB) for kept in found]
+    prices: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for row in session.scalars(select(UnmatchedUsage).where(OPEN).execution_options(yield_per=CHUNK)):
+        for slot in _slots(row, 0):
+            prices[row.username, row.source] += sum(plan.price_slot(slot.start, slot.rows(), {0: FULL}))
+    return [replace(kept, cost=prices[kept.username, kept.source] // rules.MB) for kept in found]
 
 
 def assign_chunk(
@@ -67,32 +83,37 @@ def assign_chunk(
     *,
     names: Sequence[str],
     user_id: int,
-    price_per_mb: int,
+    plan: Plan,
     by: str,
     now: datetime,
     limit: int = CHUNK,
 ) -> Assigned:
     """Book up to `limit` rows that are kept under `names` to a person, each once, at the time of its use.
 
-    `price_per_mb` in millionths: today's, since that of the time is not kept. What rounding cuts off goes on with the
-    person's own. `by` is kept on the rows. Charges are measured: the purse may go below its floor.
+    `plan` prices them by the terms of that time, for the person as they pay today. What rounding cuts off goes on with
+    the person's own. `by` is kept on the rows. Charges are measured: the purse may go below its floor.
     """
     # The account before the carry, as usage is booked: two doors that book to one person take turns.
     account_id = session.scalars(select(Account.id).where(Account.user_id == user_id).with_for_update()).one()
     query = select(UnmatchedUsage).where(OPEN, one_of(session, UnmatchedUsage.username, names))
     rows = list(session.scalars(query.order_by(UnmatchedUsage.id).limit(limit).with_for_update()))
+    percents = rates.percents(session, user_ids=[user_id], plan=plan)
     carry = session.get(UsageCarry, user_id, populate_existing=True)
     if carry is None:
         carry = UsageCarry(user_id=user_id, rest=0, bytes=0)
         session.add(carry)
-    postings = []
+    postings: list[Posting] = []
+    slots: list[Slot] = []
     for row in rows:
         row.assigned_to_id, row.settled_at, row.settled_by = user_id, now, by[:256]
-        amount, carry.rest = rules.charge(size_bytes=row.bytes, price_per_mb=price_per_mb, rest=carry.rest)
+        priced = _priced(session, row, user_id, plan, percents)
+        amount, carry.rest = divmod(sum(slot.charged[0] for slot in priced) + carry.rest, rules.MB)
         carry.bytes += row.bytes
-        if amount or not price_per_mb:
+        slots += priced
+        if amount or plan.is_free:
             postings.append(_posting(row, account_id, amount, carry.bytes))
             carry.bytes = 0
+    hours.add_up(session, slots=slots, plan=plan)
     session.flush()
     for posting, outcome in zip(postings, post_many(session, postings=postings, now=now), strict=True):
         if outcome.refusal:
@@ -109,6 +130,25 @@ def dismiss(session: Session, *, names: Sequence[str], reason: str, by: str, now
         .execution_options(synchronize_session=False)
     )
     return int(dismissed.rowcount)  # type: ignore[attr-defined]  # SQLAlchemy types a session's result without it
+
+
+def _slots(row: UnmatchedUsage, user_id: int) -> list[Slot]:
+    """What a row consists of; what came before that was kept is one download."""
+    uses = json.loads(row.uses)["slots"] if row.uses else [[int(row.at.timestamp()), 0, row.bytes, 0, 0, row.requests]]
+    return [
+        Slot(start, [user_id], [site], [down], [up], [cached], [requests])
+        for start, site, down, up, cached, requests in uses
+    ]
+
+
+def _priced(session: Session, row: UnmatchedUsage, user_id: int, plan: Plan, percents: Mapping[int, int]) -> list[Slot]:
+    """What a row consists of, with what it costs the person; periods that nobody has paid yet among it."""
+    slots = [slot._replace(charged=plan.price_slot(slot.start, slot.rows(), percents)) for slot in _slots(row, user_id)]
+    starts = json.loads(row.uses).get("periods", []) if row.uses else []
+    for start in rates.claim_periods(session, periods={user_id: starts}, plan=plan).get(user_id, ()):
+        price = plan.price_of_period(start, percents[user_id])
+        slots.append(Slot(start, [user_id], [], [], [], [], [], [price]))
+    return slots
 
 
 def _posting(row: UnmatchedUsage, account_id: int, amount: int, size_bytes: int) -> Posting:

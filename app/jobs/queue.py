@@ -17,15 +17,20 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from app.internet import tasks as internet_tasks
 from app.ledger import tasks as ledger_tasks
 from app.people import tasks as people_tasks
+from app.radius import tasks as radius_tasks
 from app.schedules import tasks as schedule_tasks
 
 TASKS: dict[str, Callable[..., Any]] = {
+    "app.internet.tasks.add_waiting_usage": internet_tasks.add_waiting_usage,
+    "app.internet.tasks.forget_domains": internet_tasks.forget_domains,
     "app.ledger.tasks.verify_books": ledger_tasks.verify_books,
     "app.people.tasks.forget_old": people_tasks.forget_old,
     "app.people.tasks.sync_changes": people_tasks.sync_changes,
     "app.people.tasks.sync_people": people_tasks.sync_people,
+    "app.radius.tasks.forget_ended": radius_tasks.forget_ended,
     "app.schedules.tasks.credit_run": schedule_tasks.credit_run,
 }
 RESULT_TTL_S = 600

@@ -18,24 +18,28 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.db import reading, writing
 from app.errors import WrongStateError
+from app.internet import hours, running, use_privacy
 from app.jobs.models import Lease
 from app.jobs.queue import Jobs
 from app.ledger import service as ledger
 from app.people import sync, sync_watch
+from app.printing import releases, titles
 from app.schedules import runs
 from app.schedules import service as schedules
+from app.settings import settings_of_app
 
 LEASE = "ticker"
 NIGHTLY = "nightly verification"
 DAY = timedelta(days=1)
 LEASE_LIFE = timedelta(seconds=15)
+TITLE_CHUNKS = 4
 INTERVAL_S = 2.0
 
 log = logging.getLogger(__name__)
 
 
 def tick(app: Flask, *, holder: str, now: datetime | None = None) -> list[int]:
-    """Do one round if the lease is ours: expire holds, plan due runs, ask for every unfinished run.
+    """Do one round if the lease is ours: expire holds, tidy print jobs, plan due runs, ask for every unfinished run.
 
     Returns the runs that were asked for. Safe to call at any time, from anywhere, by any number of callers: planning
     and crediting are each guarded by the database on their own; the lease only spares work.
@@ -48,6 +52,7 @@ def _round(jobs: Jobs, holder: str, now: datetime) -> list[int]:
     if not writing(lambda session: take_lease(session, name=LEASE, holder=holder, now=now)):
         return []
     writing(lambda session: ledger.expire_holds(session, now=now))
+    _tidy_print_jobs(now)
     if schedules.anything_due(reading(), now=now):
         writing(lambda session: schedules.plan_due(session, now=now))
     waiting = runs.unfinished(reading(), now=now)
@@ -57,11 +62,30 @@ def _round(jobs: Jobs, holder: str, now: datetime) -> list[int]:
         jobs.enqueue("app.schedules.tasks.credit_run", run_id)
     if current_app.extensions["twinpurse.roster"] is not None:
         _ask_for_people(jobs, now)
+    today = now.astimezone(settings_of_app().zone).date()
+    if use_privacy.anything_to_forget(reading(), today=today):
+        jobs.enqueue("app.internet.tasks.forget_domains")
+    if running.anything_to_forget(reading(), now=now):
+        writing(lambda session: running.forget(session, now=now))
+    if hours.anything_waits(reading()):
+        jobs.enqueue("app.internet.tasks.add_waiting_usage")
     if nightly_due(reading(), now=now):
         jobs.enqueue("app.ledger.tasks.verify_books")
         jobs.enqueue("app.people.tasks.forget_old")
+        if settings_of_app().charges_internet:
+            jobs.enqueue("app.radius.tasks.forget_ended")
         writing(lambda session: note_nightly(session, now=now))
     return waiting
+
+
+def _tidy_print_jobs(now: datetime) -> None:
+    """End jobs that nobody released in time, and blank titles that are too old: some in each round."""
+    if releases.anything_due(reading(), now=now):
+        writing(lambda session: releases.expire_due(session, now=now))
+    for _ in range(TITLE_CHUNKS):
+        if not titles.anything_due(reading(), now=now):
+            break
+        writing(lambda session: titles.blank_due(session, now=now))
 
 
 def _ask_for_people(jobs: Jobs, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Numeric, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from app.ledger import rules
 from app.ledger.differences import Difference
 from app.ledger.models import Account, AccountDefaults, Entry, Hold, Note
 from app.ledger.rules import SOURCES
@@ -233,11 +234,14 @@ def pointers(session: Session) -> Iterator[Difference]:
 
 
 def reversals(session: Session) -> Iterator[Difference]:
-    """A reversal undoes one entry, of the same account and source, whole; none is undone twice, nor a reversal."""
+    """A reversal undoes one entry, of the same account and source; none is undone twice, nor a reversal.
+
+    It undoes the whole, but where its fingerprint says that a part was asked for: less than the whole.
+    """
     first = aliased(Entry)
     pairs = select(
         Entry.id, Entry.account_id, Entry.amount, Entry.source, first.id, first.account_id, first.amount, first.source,
-        first.reverses_id,
+        first.reverses_id, Entry.fingerprint,
     ).join(first, first.id == Entry.reverses_id)  # fmt: skip
     wrong = or_(
         exact(Entry.amount) != -exact(first.amount),
@@ -246,11 +250,11 @@ def reversals(session: Session) -> Iterator[Difference]:
         first.reverses_id.is_not(None),
     )
     for row in rows(session, pairs.where(wrong)):
-        entry_id, account_id, amount, source, first_id, of_account, of_amount, of_source, of_reversal = row
+        entry_id, account_id, amount, source, first_id, of_account, of_amount, of_source, of_reversal, sign = row
         where, text = (account_id, entry_id), f"reverses entry {first_id}"
         if account_id != of_account:
             yield Difference("reversal of another account's entry", *where, of_account, account_id, text)
-        if amount != -of_amount:
+        if amount != -of_amount and not _is_part(first_id, amount, of_amount, sign):
             yield Difference("amount of the reversal", *where, -of_amount, amount, text, micro=True)
         if source != of_source:
             yield Difference("source of the reversal", *where, of_source, source, text)
@@ -269,6 +273,14 @@ def reversals(session: Session) -> Iterator[Difference]:
     for entry_id, account_id, reversed_id, first_id in rows(session, more):
         text = f"entry {reversed_id} was reversed by entry {first_id} already"
         yield Difference("reversed twice", account_id, entry_id, None, None, text)
+
+
+def _is_part(first_id: int, amount: int, of_amount: int, fingerprint: int | None) -> bool:
+    """Whether a reversal undoes a part of an entry, and was asked to."""
+    if type(amount) is not int or type(of_amount) is not int:
+        return False  # named by `impossible_rows`
+    fits = (amount < 0) != (of_amount < 0) and 0 < abs(amount) < abs(of_amount)
+    return fits and fingerprint == rules.reversal_fingerprint(first_id, abs(amount))
 
 
 def limits(session: Session) -> Iterator[Difference]:

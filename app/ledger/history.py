@@ -169,7 +169,9 @@ def _fits(row: Any) -> bool:
     _id, account_id, amount, source, kind, _overrun, quantity, key, fingerprint, reverses_id, hold_id, *rest = row
     _note_id, event_at, created_at, captured = rest
     if reverses_id is not None:
-        return bool(fingerprint == rules.fingerprint("reverse", reverses_id))
+        part = abs(amount) if type(amount) is int else 0
+        # Whether one that was to undo the whole does, `checks.reversals` compares.
+        return fingerprint in (rules.reversal_fingerprint(reverses_id), rules.reversal_fingerprint(reverses_id, part))
     content: tuple[int | str | bool | None, ...]
     if hold_id is None:
         content = ("post", account_id, amount, source, kind == "measured", quantity)

@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Final
 
-SOURCES: Final = ("allocation", "print", "internet", "card", "adjustment", "refund", "transfer")
+SOURCES: Final = ("allocation", "print", "internet", "card", "adjustment", "refund", "transfer", "exchange")
 """Where money comes from or goes to. Each source's total is minus the sum of its entries over all accounts."""
 
 KEY_LENGTH_MAX: Final = 280
@@ -62,6 +62,18 @@ def fingerprint(*content: int | str | bool | datetime | None) -> int:
     if datetime in map(type, content):
         parts = [part.astimezone(UTC).isoformat() if isinstance(part, datetime) else part for part in content]
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def undone(amount: int, part: int | None) -> int:
+    """Return what undoing `part` of an entry of `amount` moves, the whole for None; millionths, `part` without sign."""
+    if part is None:
+        return -amount
+    return part if amount < 0 else -part
+
+
+def reversal_fingerprint(entry_id: int, part: int | None = None) -> int:
+    """Return the fingerprint of undoing an entry, whole or, with `part` (millionths, without sign), in part."""
+    return fingerprint("reverse", entry_id) if part is None else fingerprint("reverse", entry_id, part)
 
 
 def prefix_end(prefix: str) -> str:

@@ -184,20 +184,33 @@ def expire_holds(session: Session, *, now: datetime, limit: int = 500) -> int:
     return sum(_end(session, placed, state="expired", now=now) for placed in overdue)
 
 
-def reverse(session: Session, *, entry_id: int, key: str, now: datetime, title: str, detail: str = "") -> Booked:
+def reverse(
+    session: Session,
+    *,
+    entry_id: int,
+    key: str,
+    now: datetime,
+    title: str,
+    detail: str = "",
+    part: int | None = None,
+) -> Booked:
     """Undo an entry by one that points at it, against the same source; at most once.
 
-    The same key returns the first result. Raises NotFoundError, WrongStateError (already reversed, or itself a
-    reversal), KeyReusedError.
+    part: millionths, more than 0: undo only so much of it. What is left is not undone any more. The same key and part
+    returns the first result. Raises NotFoundError, WrongStateError (already reversed, itself a reversal, or smaller
+    than the part), KeyReusedError.
     """
+    first = session.get(Entry, entry_id)
     known = find(session, Entry.key == rules.check_key(key))
     if known:
-        if known[0].reverses_id != entry_id:
+        if first is None or (known[0].reverses_id, known[0].amount) != (entry_id, rules.undone(first.amount, part)):
             raise KeyReusedError(key=key)
         return known[0]
-    first = session.get(Entry, entry_id)
     if first is None:
         raise NotFoundError("There is no such entry.", entry_id=entry_id)
+    if part is not None and not 0 < part <= abs(first.amount):
+        raise WrongStateError("An entry is undone by more than nothing, and at most whole.", entry_id=entry_id)
+    is_whole = part is None or part == abs(first.amount)
     if first.reverses_id is not None:
         raise WrongStateError("A reversal is not reversed.", entry_id=entry_id)
     if session.scalar(select(Entry.id).where(Entry.reverses_id == entry_id)) is not None:
@@ -206,7 +219,7 @@ def reverse(session: Session, *, entry_id: int, key: str, now: datetime, title: 
         session,
         Booking(
             account_id=first.account_id,
-            amount=-first.amount,
+            amount=rules.undone(first.amount, part),
             source=first.source,
             key=key,
             now=now,
@@ -215,8 +228,8 @@ def reverse(session: Session, *, entry_id: int, key: str, now: datetime, title: 
             detail=detail,
             guarded=False,
             measured=True,
-            fingerprint=rules.fingerprint("reverse", entry_id),
-            quantity=-first.quantity if first.quantity is not None else None,
+            fingerprint=rules.reversal_fingerprint(entry_id, None if is_whole else part),
+            quantity=-first.quantity if first.quantity is not None and is_whole else None,
             reverses_id=entry_id,
         ),
     )

@@ -17,6 +17,8 @@ from app.ledger.models import Entry, Hold, Note
 class Line:
     """One entry as a person reads it; amounts in millionths. `at` is when it happened, `booked_at` when it was written.
 
+    `given_back`: what the entry that reverses this one moved, which may be a part.
+
     Lines stand in the order in which they were booked: only in that order does the balance run from line to line.
     """
 
@@ -34,6 +36,7 @@ class Line:
     hold_id: int | None
     reverses_id: int | None
     reversed_by_id: int | None
+    given_back: int = 0
 
     @property
     def is_beyond_hold(self) -> bool:
@@ -197,9 +200,9 @@ def charged_since(session: Session, *, account_id: int, since: datetime, sources
 _Reversal = aliased(Entry)
 
 
-def _lines_query() -> Select[Entry, Note, int]:
+def _lines_query() -> Select[Entry, Note, int, int]:
     return (
-        select(Entry, Note, _Reversal.id)
+        select(Entry, Note, _Reversal.id, _Reversal.amount)
         .outerjoin(Note, Note.id == Entry.note_id)
         .outerjoin(_Reversal, _Reversal.reverses_id == Entry.id)
     )
@@ -228,7 +231,7 @@ def _chosen(account_id: int, selection: Selection) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _line(entry: Entry, note: Note | None, reversed_by_id: int | None) -> Line:
+def _line(entry: Entry, note: Note | None, reversed_by_id: int | None, given_back: int | None) -> Line:
     return Line(
         entry_id=entry.id,
         sequence=entry.sequence,
@@ -244,4 +247,5 @@ def _line(entry: Entry, note: Note | None, reversed_by_id: int | None) -> Line:
         hold_id=entry.hold_id,
         reverses_id=entry.reverses_id,
         reversed_by_id=reversed_by_id,
+        given_back=given_back or 0,
     )

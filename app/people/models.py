@@ -112,7 +112,7 @@ class Membership(Base):
 class LoginSession(Base):
     """One browser that is signed in. The cookie holds the token, this table its SHA-256: ending the row ends copies.
 
-    `way`: "password", "portal" or "header".
+    `way`: "password", "portal", "header", or "station" at a screen that many share.
     """
 
     __tablename__ = "login_sessions"

@@ -15,6 +15,7 @@ from app.people.browsers import browser_in_words
 from app.people.pages import signed_out_address
 
 WAYS = {"password": "with the password", "portal": "from the portal", "header": "by the network"}
+WAYS |= {"station": "at a printer"}
 ID = "int(max=9223372036854775807)"
 
 blueprint = Blueprint("own", __name__, url_prefix="/me")

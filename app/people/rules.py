@@ -13,6 +13,9 @@ IDLE: Final = timedelta(minutes=30)
 ABSOLUTE: Final = timedelta(hours=12)
 """A session ends so long after signing in, whatever came (OWASP ASVS 5.0, 7.3.2)."""
 
+STATION_IDLE: Final = timedelta(seconds=60)
+"""A session at a screen that many people share, such as beside a printer, ends when it was not touched for so long."""
+
 ENTER_CODE_LIFE: Final = timedelta(seconds=60)
 
 
@@ -50,9 +53,9 @@ def may(role: str, needed: str) -> bool:
     return role in ROLES and ROLES.index(role) >= ROLES.index(needed)
 
 
-def session_lives(*, created_at: datetime, seen_at: datetime, now: datetime) -> bool:
-    """Whether a session that was not ended still counts."""
-    return now - seen_at < IDLE and now - created_at < ABSOLUTE
+def session_lives(*, created_at: datetime, seen_at: datetime, now: datetime, way: str = "password") -> bool:
+    """Whether a session that was not ended still counts; `way` is how it was begun, see LoginSession."""
+    return now - seen_at < (STATION_IDLE if way == "station" else IDLE) and now - created_at < ABSOLUTE
 
 
 def initials(display_name: str) -> str:

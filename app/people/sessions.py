@@ -24,6 +24,7 @@ from app.people.models import EnterCode, LoginSession, User
 from app.web.peers import address_of_request
 
 SEEN_EVERY = timedelta(minutes=1)
+STATION_SEEN_EVERY = timedelta(seconds=2)
 INSTANCE_KEY = "instance"
 AGENT_CHARACTERS_MAX = 256
 
@@ -73,7 +74,7 @@ def digest(token: str) -> str:
 def sign_in(user_id: int, *, way: str = "password") -> None:
     """Sign the browser of this request in as `user_id`, in a fresh session. The only caller of login_user.
 
-    `way`: "password", "portal" or "header". Raises NotAllowedError for who is disabled or gone.
+    `way`: "password", "portal", "header" or "station". Raises NotAllowedError for who is disabled or gone.
     """
     token, now = secrets.token_urlsafe(32), clock.now()
     agent = "".join(char for char in flask.request.headers.get("User-Agent", "") if char.isprintable())
@@ -110,6 +111,13 @@ def sign_out() -> None:
     forget()
 
 
+def shorten() -> None:
+    """Make the session of this request one of a screen that many share: it ends soon after it was last touched."""
+    token, now = digest(str(flask.session.get("_user_id", ""))), clock.now()
+    short = update(LoginSession).where(LoginSession.token_hash == token).values(way="station", seen_at=now)
+    writing(lambda session: session.execute(short))
+
+
 def forget() -> None:
     """Take the session out of this browser."""
     logout_user()
@@ -130,7 +138,7 @@ def load_visitor(token: str) -> Visitor | None:
         return None
     login, user = row
     if login.ended_at is not None or not rules.session_lives(
-        created_at=login.created_at, seen_at=login.seen_at, now=now
+        created_at=login.created_at, seen_at=login.seen_at, now=now, way=login.way
     ):
         return None
     if login.way == "header" and not header_sign_in.still_names():
@@ -139,7 +147,7 @@ def load_visitor(token: str) -> Visitor | None:
     if welcome is None:
         return None
     visitor = _visitor(welcome, login, token)
-    if now - login.seen_at >= SEEN_EVERY:
+    if now - login.seen_at >= (STATION_SEEN_EVERY if login.way == "station" else SEEN_EVERY):
         try:
             writing(lambda session: _touch(session, digest(token), now), patient=False)
         except (UnavailableError, SQLAlchemyError):  # a page that only reads is shown all the same

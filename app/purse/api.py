@@ -12,7 +12,7 @@ from app.api.access import machine, portal
 from app.api.tokens import PortalCall
 from app.db import reading, writing
 from app.errors import NotFoundError
-from app.internet.rules import may_go_on
+from app.internet import standing
 from app.people import sessions
 from app.people.credentials import identify, renew
 from app.people.models import User
@@ -53,12 +53,15 @@ def show_standing(username: str) -> dict[str, Any]:
     settings = settings_of_app()
     user = identify(username)
     purse = service.look_into(reading(), user=user, settings=settings, now=clock.now())
-    has_left = may_go_on(available=purse.available, floor=purse.account.floor)
-    allowed = not settings.enforces or (user.is_active and has_left)
+    session, floor = reading(), purse.account.floor
+    has_left = standing.lasts(session, settings=settings, user_id=user.id, available=purse.available, floor=floor)
+    word = True if has_left else standing.word_for_empty(session, settings=settings)
+    allowed = not settings.enforces or (user.is_active and word is not False)
     message = service.internet_message(purse, settings) if user.is_active else DISABLED
     return {
         "user": user.username,
         "allowed": allowed,
+        "how": word if allowed and isinstance(word, str) else "",
         "message": "" if allowed else message,
         "details_url": f"{settings.config.public_url}/",
     }

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.accounts import download, past
 from app.api.access import signed_in
+from app.cards import service as cards
 from app.db import reading
 from app.errors import InvalidInputError, NotFoundError
+from app.internet import rate_words, rates
 from app.ledger import accounts, statement
 from app.ledger.models import Account
 from app.ledger.statement import Line
@@ -56,7 +58,17 @@ def show_balance() -> str:
             credited={day.on for day in days if day.credited},
         ),
         chart_first=days[0].on,
+        internet_prices=internet_prices(session, user_id=user.id) if settings.charges_internet else (),
+        cards_are_in_use=cards.are_in_use(session),
     )
+
+
+def internet_prices(session: Session, *, user_id: int) -> list[rate_words.Price]:
+    """Return what use of the Internet costs somebody."""
+    settings = settings_of_app()
+    plan = rates.load(session, settings)
+    percent = rates.percents(session, user_ids=[user_id], plan=plan)[user_id]
+    return rate_words.prices(plan.terms, settings.unit, percent)
 
 
 @blueprint.get("/statement")

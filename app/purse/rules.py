@@ -34,16 +34,18 @@ def limit_in_words(floor: int | None, unit: Unit) -> str:
     return floor_in_words(floor, unit) if floor else ""
 
 
-def enough_for(*, pages: int | None, mb: int | None) -> str:
+def enough_for(*, pages: int | None, mb: int | None, hours: int | None = None) -> str:
     """Return what an amount pays for: "Enough for about 68 pages"; None: is not charged here, or is free."""
     parts = []
     if pages is not None:
         parts.append("1 page" if pages == 1 else f"about {pages:,} pages" if pages else "a page")
     if mb is not None:
         parts.append(f"about {mb:,}\N{NO-BREAK SPACE}MB" if mb else "1\N{NO-BREAK SPACE}MB")
+    if hours is not None:
+        parts.append(f"about {_counted(hours, 'hour')} on the Internet" if hours else "an hour on the Internet")
     if not parts:
         return ""
-    return f"{'Enough' if pages or mb else 'Not enough'} for {' or '.join(parts)}"
+    return f"{'Enough' if pages or mb or hours else 'Not enough'} for {' or '.join(parts)}"
 
 
 def purse_name(charges: Sequence[str]) -> str:

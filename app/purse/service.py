@@ -9,10 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.rules import spendable
+from app.internet import rates
 from app.internet import rules as internet
 from app.ledger import accounts, statement
 from app.ledger.models import Account
 from app.people.models import User
+from app.printing import calculator
 from app.printing import rules as printing
 from app.printing.models import PrintJob
 from app.purse import rules
@@ -67,7 +69,7 @@ def look_into(session: Session, *, user: User, settings: Settings, now: datetime
         state=rules.state(available=account.available, floor=account.floor, low_balance=config.low_balance),
         spendable=left,
         limit=rules.limit_in_words(account.floor, settings.unit),
-        means=rules.NO_LIMIT if left is None else _means(left, settings),
+        means=rules.NO_LIMIT if left is None else _means(session, user.id, left, settings, now),
         lasts="" if left is None else rules.lasts(available=left, used=used, days=days),
         used_weekly=used * 7 // days,
         next_credit=coming,
@@ -117,13 +119,18 @@ def internet_message(purse: Purse, settings: Settings) -> str:
     return f"Your {name} is empty: {left}. {following}{still}"
 
 
-def _means(left: int, settings: Settings) -> str:
-    config = settings.config
-    pages = printing.pages_for(available=left, price_per_page=config.print.price_per_page)
-    mb = internet.mb_for(available=left, price_per_mb=config.internet.price_per_mb)
-    return rules.enough_for(
-        pages=pages if settings.charges_print else None, mb=mb if settings.charges_internet else None
-    )
+def _means(session: Session, user_id: int, left: int, settings: Settings, now: datetime) -> str:
+    pages = None
+    if settings.charges_print:
+        usual = calculator.usual_page(session, user_id=user_id, settings=settings)
+        pages = printing.pages_for(available=left, price=usual)
+    mb = hours = None
+    if settings.charges_internet:
+        per_mb, per_period, period_s = rates.price_now(session, user_id=user_id, settings=settings, now=now)
+        mb = internet.mb_for(available=left, price_per_mb=per_mb)
+        if mb is None:
+            hours = internet.hours_for(available=left, price_per_period=per_period, period_s=period_s)
+    return rules.enough_for(pages=pages, mb=mb, hours=hours)
 
 
 def _maximum(session: Session, user_id: int) -> int | None:

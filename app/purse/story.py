@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.internet import rules as internet
@@ -14,6 +13,7 @@ from app.ledger import statement
 from app.ledger.models import Hold
 from app.ledger.statement import Line
 from app.money import MINUS, Unit
+from app.printing import charges, charging, price_words
 from app.printing import rules as printing
 from app.printing.models import PrintJob
 
@@ -70,9 +70,9 @@ def _parts(session: Session, account_id: int, line: Line) -> list[Line]:
 
 
 def _job(session: Session, line: Line) -> PrintJob | None:
-    if line.hold_id is None:
+    if line.source != "print" or line.reverses_id is not None:
         return None
-    return session.scalar(select(PrintJob).where(PrintJob.hold_id == line.hold_id))
+    return charges.job_of_entry(session, entry_id=line.entry_id)
 
 
 def _line(session: Session, account_id: int, entry_id: int | None) -> Line | None:
@@ -81,7 +81,7 @@ def _line(session: Session, account_id: int, entry_id: int | None) -> Line | Non
 
 def _steps_of_hold(placed: Hold, job: PrintJob | None, parts: list[Line], unit: Unit) -> list[Step]:
     counted = job.pages_counted if job else None
-    price = f"{printing.pages_in_words(counted)} at {unit.price(job.price_per_page)}" if job and counted else ""
+    price = _reckoning(job, counted, unit) if job and counted else ""
     held = f"Held for {printing.pages_in_words(counted)}, before printing" if counted else "Held before use"
     steps = [Step(placed.created_at, held, placed.amount, small=price)]
     if placed.state == "expired" and placed.ended_at is not None:
@@ -92,6 +92,9 @@ def _steps_of_hold(placed: Hold, job: PrintJob | None, parts: list[Line], unit: 
         else:
             pages = printing.pages_in_words(part.quantity) if part.quantity is not None else "what was used"
             what, small = f"Charged for {pages}", _overrun(part, unit)
+            printed = job.pages_printed if job else None
+            if job and printed and printed != counted:
+                small = "; ".join(filter(None, (_reckoning(job, printed, unit), small)))
         steps.append(Step(part.booked_at, what, part.amount, moves=True, small=small))
     rest = placed.amount - (placed.captured or 0)
     if placed.state == "captured" and rest > 0 and placed.ended_at is not None:
@@ -121,7 +124,9 @@ def _facts(line: Line, job: PrintJob | None, unit: Unit) -> list[tuple[str, str]
         if job.pages_counted is not None:
             facts.append(("Counted", printing.pages_in_words(job.pages_counted)))
         if job.pages_printed is not None:
-            facts.append(("Printed", printing.pages_in_words(job.pages_printed)))
+            said = " (estimated: the printer does not say)" if job.estimated else ""
+            facts.append(("Printed", f"{printing.pages_in_words(job.pages_printed)}{said}"))
+            facts.append(("Price", _reckoning(job, job.pages_printed, unit)))
         facts += [("Print server", job.server), ("Job", f"{job.job_number}, run {job.run}")]
     else:
         facts.append(("What", line.title))
@@ -133,6 +138,11 @@ def _facts(line: Line, job: PrintJob | None, unit: Unit) -> list[tuple[str, str]
     facts.append(("Balance", f"{unit.text(line.balance - line.amount)} before, {unit.text(line.balance)} after"))
     facts.append(("Entry", str(line.entry_id)))
     return facts
+
+
+def _reckoning(job: PrintJob, pages: int, unit: Unit) -> str:
+    """How a price comes about, at the prices that the job was held at."""
+    return price_words.in_words(charging.quote_of(job, pages), unit)
 
 
 def _overrun(line: Line, unit: Unit) -> str:

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.db import writing
+from app.db import reading, writing
 from app.errors import NotFoundError
-from app.internet import rules as internet_rules
+from app.internet import rates
 from app.internet import unmatched as internet
 from app.people import aliases
 from app.people.models import User
@@ -77,11 +77,12 @@ class Booked:
 def list_names(session: Session, *, settings: Settings, now: datetime) -> list[UnknownName]:
     """Return every name with something kept or refused under it, the latest first."""
     found: dict[str, UnknownName] = {}
-    for kept in internet.list_kept(session):
+    for kept in internet.list_kept(session, plan=rates.load(session, settings)):
         name = found.setdefault(name_key(kept.username), UnknownName(name_key(kept.username)))
         name.add(kept.username, kept.source, kept.first_at, kept.last_at)
         name.rows += kept.rows
         name.size_bytes += kept.size_bytes
+        name.internet_cost += kept.cost
         name.requests += kept.requests
     for seen in printing.list_seen(session, now=now):
         name = found.setdefault(name_key(seen.username), UnknownName(name_key(seen.username)))
@@ -89,9 +90,6 @@ def list_names(session: Session, *, settings: Settings, now: datetime) -> list[U
         name.refused += seen.refused
         name.pages += seen.pages
         name.print_cost += seen.cost
-    price = settings.config.internet.price_per_mb
-    for name in found.values():
-        name.internet_cost, _ = internet_rules.charge(size_bytes=name.size_bytes, price_per_mb=price, rest=0)
     _find_holders(session, found.values(), settings)
     return sorted(found.values(), key=lambda name: (name.last_at or now, name.key), reverse=True)
 
@@ -106,7 +104,7 @@ def get(session: Session, *, handle: str, settings: Settings, now: datetime) -> 
 
 def count(session: Session, *, settings: Settings, now: datetime) -> int:
     """Return how many names there are."""
-    sent = {name_key(kept.username) for kept in internet.list_kept(session)}
+    sent = {name_key(kept.username) for kept in internet.list_kept(session, plan=rates.load(session, settings))}
     return len(sent | {name_key(seen.username) for seen in printing.list_seen(session, now=now)})
 
 
@@ -119,10 +117,10 @@ def assign(name: UnknownName, *, user_id: int, settings: Settings, by: str, now:
     domains = settings.config.directory.domains
     if name.holder is None or name.holder.id != user_id:
         writing(lambda session: aliases.add(session, user_id=user_id, name=name.key, domains=domains, by=by, now=now))
-    price = settings.config.internet.price_per_mb
+    plan = rates.load(reading(), settings)
 
     def book_usage(session: Session) -> tuple[int, int]:
-        done = internet.assign_chunk(session, names=name.sent, user_id=user_id, price_per_mb=price, by=by, now=now)
+        done = internet.assign_chunk(session, names=name.sent, user_id=user_id, plan=plan, by=by, now=now)
         return done.rows, done.charged
 
     rows, charged = _in_chunks(book_usage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -12,11 +13,13 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 from werkzeug.wrappers import Response
 
 from app import clock
 from app.api.access import public
+from app.db import reading
 from app.error_map import http_status
 from app.errors import NotAllowedError, NotSignedInError, TwinpurseError, UnavailableError
 from app.purse import rules as words
@@ -50,6 +53,38 @@ PLACES = (
     ("/admin/client", "Desktop client", "auditor"),
 )
 """The pages around people and the directory, and who may open them; they share a tab."""
+
+INTERNET_PLACES = (
+    ("/admin/internet-use", "Use", "auditor"),
+    ("/admin/internet-use/running", "Running now", "auditor"),
+    ("/admin/internet-use/wifi", "Wi-Fi now", "auditor"),
+    ("/admin/internet-rates", "Rates", "auditor"),
+    ("/admin/site-lists", "Site lists", "auditor"),
+    ("/admin/internet-rates/calculator", "Calculator", "auditor"),
+    ("/admin/internet-use/privacy", "Privacy", "auditor"),
+    ("/admin/internet-setup", "Set-up", "auditor"),
+)
+"""The same around the Internet, where the instance charges it."""
+
+PRINTING_PLACES = (
+    ("/admin/print-jobs", "Jobs", "auditor"),
+    ("/admin/printers", "Printers", "auditor"),
+    ("/admin/print-prices", "Prices", "auditor"),
+    ("/admin/print-limits", "Limits", "auditor"),
+    ("/admin/print-cost", "Calculator", "auditor"),
+    ("/admin/refunds", "Refunds", "auditor"),
+    ("/admin/print-privacy", "Privacy", "auditor"),
+)
+"""The same around printing, where the instance charges it."""
+
+COUNTS = "twinpurse.counts"
+"""The extension that says of a page how many things wait there: address -> function of a reading session."""
+
+ACCOUNTS_PLACES = (
+    ("/admin/accounts", "Shared accounts", "auditor"),
+    ("/admin/cards", "Cards", "auditor"),
+)
+"""The same around what is no one person's."""
 
 blueprint = Blueprint("frame", __name__)
 
@@ -125,21 +160,50 @@ def _tabs() -> list[tuple[str, str, bool]]:
     if not current_user.is_authenticated:
         return []
     tabs = [("/", "Balance"), ("/statement", "Statement")]
+    rooms = _rooms()
+    if settings_of_app().charges_print:
+        tabs.append(("/print-jobs", "Print jobs"))
+    if settings_of_app().charges_internet:
+        tabs.append(("/internet-use", "Internet use"))
     if current_user.may("auditor"):
-        tabs += [("/admin/schedules", "Schedules"), ("/admin/people", "People")]
-        tabs += [("/admin/accounts", "Shared accounts"), ("/admin/health", "Health")]
-    here = "/admin/people" if any(current for *_, current in _places()) else request.path
+        tabs += [("/admin/schedules", "Schedules"), *((places[0][0], _counted(text, places)) for text, places in rooms)]
+        tabs.append(("/admin/health", "Health"))
+    room = _room_here()
+    here = room[0][0] if room else request.path
     return [(href, text, here == href or (href != "/" and here.startswith(href))) for href, text in tabs]
 
 
-def _places() -> list[tuple[str, str, bool]]:
-    """The pages around people that the visitor may open, as (address, text, whether it is this one)."""
+def _rooms() -> list[tuple[str, tuple[tuple[str, str, str], ...]]]:
+    """What shares a tab, as (text of the tab, its pages)."""
+    settings = settings_of_app()
+    rooms: list[tuple[str, tuple[tuple[str, str, str], ...]]] = [("People", PLACES)]
+    rooms += [("Printing", PRINTING_PLACES)] if settings.charges_print else []
+    rooms += [("Internet", INTERNET_PLACES)] if settings.charges_internet else []
+    return [*rooms, ("Shared accounts", ACCOUNTS_PLACES)]
+
+
+def _counted(text: str, places: Iterable[tuple[str, str, str]]) -> str:
+    """A text with how many things wait at the pages that it leads to: "Refunds (2)"."""
+    counts: dict[str, Callable[[Session], int]] = flask.current_app.extensions.get(COUNTS, {})
+    waiting = sum(counts[href](reading()) for href, _, role in places if href in counts and current_user.may(role))
+    return f"{text} ({waiting:,})" if waiting else text
+
+
+def _room_here() -> tuple[tuple[str, str, str], ...]:
+    """The pages that share a tab with the one that is open; () for one that shares none."""
     here = request.path
-    return [
-        (href, text, here == href or (href != "/admin/people" and here.startswith(f"{href}/")))
-        for href, text, role in PLACES
-        if current_user.is_authenticated and current_user.may(role)
-    ]
+    for _, places in _rooms():
+        if any(here == href or (href != places[0][0] and here.startswith(f"{href}/")) for href, *_ in places):
+            return places
+    return ()
+
+
+def _places() -> list[tuple[str, str, bool]]:
+    """The pages that share this one's tab and that the visitor may open, as (address, text, whether it is this one)."""
+    places = [each for each in _room_here() if current_user.is_authenticated and current_user.may(each[2])]
+    fits = [href for href, *_ in places if request.path == href or request.path.startswith(f"{href}/")]
+    here = max(fits, key=len, default="")
+    return [(href, _counted(text, [(href, text, role)]), href == here) for href, text, role in places]
 
 
 def _today(settings: Settings) -> Any:

@@ -9,7 +9,21 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import batches, charges, client_window, credits, directory_reading, pages, statements, table
+from tests.bench import (
+    backend,
+    batches,
+    charges,
+    client_window,
+    counting,
+    credits,
+    directory_reading,
+    jobs,
+    pages,
+    squid_helper,
+    squid_log,
+    statements,
+    table,
+)
 from tests.servers.postgres import Postgres
 
 BENCH_FILE = Path(__file__).resolve().parents[2] / "bench.tsv"
@@ -19,8 +33,13 @@ PARTS: dict[str, Callable[[Postgres], list[table.Row]]] = {
     "credits": credits.rows,
     "statements": statements.rows,
     "directory": directory_reading.rows,
+    "jobs": jobs.rows,
     "client": lambda _server: client_window.rows(),
+    "log": lambda _server: squid_log.rows(),
+    "helper": lambda _server: squid_helper.rows(),
     "pages": lambda _server: pages.rows(),
+    "counting": lambda _server: counting.rows(),
+    "backend": lambda _server: backend.rows(),
 }
 
 

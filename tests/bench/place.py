@@ -16,17 +16,21 @@ from flask_migrate import upgrade
 from app.db import db
 from app.factory import MIGRATIONS, create_app
 from app.folder import Plan, make_folder
-from app.settings import Settings
+from app.settings import CONFIG_FILE, Settings
 from directory.memory import MemoryDirectory
 from tests.servers.postgres import Postgres
 
 
 @contextmanager
-def instance(*, database_url: str = "", port: int = 8001) -> Iterator[Flask]:
-    """Make a print instance, enter its application context, and remove it at the end."""
+def instance(
+    *, database_url: str = "", port: int = 8001, charges: tuple[str, ...] = ("print",), domains: str = "[]"
+) -> Iterator[Flask]:
+    """Make an instance, enter its context, and remove it at the end. `domains`: the directory's, as TOML."""
     folder = Path(tempfile.mkdtemp(prefix="twinpurse-bench-", dir="/tmp"))
-    plan = Plan(charges=("print",), database_url=database_url, public_url=f"http://127.0.0.1:{port}")
+    plan = Plan(charges=charges, database_url=database_url, public_url=f"http://127.0.0.1:{port}")
     make_folder(folder, plan)
+    config = folder / CONFIG_FILE
+    config.write_text(config.read_text("utf-8").replace("\ndomains = []", f"\ndomains = {domains}"), "utf-8")
     app = create_app(Settings.load(folder), directory=MemoryDirectory([]))
     try:
         with app.app_context():

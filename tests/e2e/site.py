@@ -152,6 +152,7 @@ class Site:
         self.instances: list[Instance] = []
         self.squid: Squid | None = None
         self.follower: Child | None = None
+        self.ender: Child | None = None
         self.queue = f"queue{self.folder.name[-6:]}".replace("_", "x")
 
     def add_instance(self, *charges: str, mode: str = "enforce", database_url: str = "") -> Instance:
@@ -189,8 +190,8 @@ class Site:
         toml = cups.write_edge_toml(instance.url, instance.token("print"), name=self.queue)
         cups.add_queue(self.queue, toml, self.servers.printer.uri)
 
-    def charge_internet(self, instance: Instance) -> None:
-        """Start a proxy with the access helper, and the follower of its log."""
+    def charge_internet(self, instance: Instance, *, live: bool = False) -> None:
+        """Start a proxy with the access helper, and the follower of its log; `live`: what runs is metered."""
         token = self.folder / "internet.token"
         token.write_text(instance.token("internet"))
         token.chmod(0o600)
@@ -202,6 +203,8 @@ class Site:
             edge_toml=toml, ldap=sign_in, portal_hosts=[LOOPBACK], details_url=f"{instance.url}/"
         ).start()
         wait(self.squid.access_log.exists, "the proxy's log")
+        if live:
+            self.ender = self.squid.meter_live().start()
         self.follower = self.squid.follower()
         self.follower.start()
 
@@ -219,8 +222,9 @@ class Site:
         return self
 
     def __exit__(self, *_problem: object) -> None:
-        if self.follower is not None:
-            self.follower.stop()
+        for child in (self.follower, self.ender):
+            if child is not None:
+                child.stop()
         if self.squid is not None:
             self.squid.stop()
         for instance in self.instances:

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.site import MB, Instance, Servers, Site, shared_servers, wait
 from tests.servers.postgres import Postgres
 from tests.servers.redis_server import RedisServer
+from tests.servers.tunnel import Faucet, Tunnel
 
 pytestmark = pytest.mark.timeout(900)  # four sites, each with six servers
 
@@ -42,7 +43,7 @@ def test_two_purses_on_postgresql_with_redis_and_a_worker_process(servers: Serve
 
 def walk_through(site: Site, printing: Instance, internet: Instance) -> None:
     site.charge_print(printing)
-    site.charge_internet(internet)
+    site.charge_internet(internet, live=True)
     printing.fund("alice", 8 * PAGE)
     internet.fund("alice", 7 * CENT)
 
@@ -57,9 +58,9 @@ def walk_through(site: Site, printing: Instance, internet: Instance) -> None:
     assert 0 <= 2 * CENT - internet.balance("alice") < 50
     assert printing.balance("alice") == 5 * PAGE
 
-    # Net is used up: the proxy refuses the next request with our page, uncharged, and printing still works.
-    assert site.fetch_as("alice", 3 * MB).status == 200
-    wait(lambda: internet.balance("alice") < 0, "the purse is empty")
+    # Net is used up by a tunnel: it is charged while it runs and ended, and its line in the log adds nothing twice.
+    use_up_by_a_tunnel(site, internet)
+    # The proxy refuses the next request with our page, uncharged, and printing still works.
     wait(lambda: site.fetch_as("alice", 1000).status == 403, "the proxy refuses")
     left = internet.settled_balance("alice")
     refused = site.fetch_as("alice", 1000)
@@ -82,6 +83,22 @@ def walk_through(site: Site, printing: Instance, internet: Instance) -> None:
     assert [entry.quantity for entry in printing.entries("print")] == [3, 3]
     for instance in (printing, internet):
         assert "No difference." in instance.run("verify", str(instance.folder))
+
+
+def use_up_by_a_tunnel(site: Site, internet: Instance) -> None:
+    assert site.squid is not None
+    booked = sum(entry.quantity or 0 for entry in internet.entries("internet"))
+    with Faucet(rate=4 * MB, total=40 * MB) as faucet:
+        tunnel = Tunnel(site.squid.port, faucet.place, "alice", "demo-alice")
+        assert tunnel.ended.wait(10), "ended when the purse is empty"
+        assert tunnel.received < 30 * MB
+        site.squid.wait_for_line(faucet.place)
+        [line] = [line.split() for line in site.squid.access_log.read_text().splitlines() if faucet.place in line]
+    in_all = booked + int(line[4]) + int(line[5])
+    wait(lambda: internet.balance("alice") < 0, "the purse is empty")
+    internet.settled_balance("alice")
+    assert sum(entry.quantity or 0 for entry in internet.entries("internet")) == in_all
+    assert sum(entry.overrun for entry in internet.entries("internet")) == -internet.balance("alice")
 
 
 @pytest.mark.long

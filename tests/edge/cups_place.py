@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -64,8 +65,8 @@ class Place:
         return [request.body for request in self.instance.asked("/release")]
 
     def left_in_spool(self) -> list[str]:
-        """The names of the files in the capture spool."""
-        return sorted(path.name for path in self.spool.glob("*"))
+        """The names of the files in the capture spool, but for what is kept about printers."""
+        return sorted(path.name for path in self.spool.glob("*") if path.suffix != ".plan")
 
     def queue_says(self) -> str:
         """What CUPS shows about the queue: state, reasons, message."""
@@ -99,6 +100,16 @@ class Place:
         """Wait until a file with this ending lies in the capture spool; return it."""
         self.cups.wait_for(lambda: bool(list(self.spool.glob("*" + ending))), f"a {ending} file in the spool")
         return next(self.spool.glob("*" + ending))
+
+    def is_locked(self, ending: str) -> bool:
+        """Whether somebody holds the lock of a file with this ending in the capture spool."""
+        for path in self.spool.glob("*" + ending):
+            with path.open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        return False
 
     def backend_pid(self) -> int:
         """The process id of the one running backend: a child of our own cupsd."""

@@ -4,7 +4,7 @@ It is a fake, because a real instance cannot be told to lose one response, to ha
 print and its capture. It answers what it was told to answer, records each request, and has no rule of its own but
 the API's: a job whose run is not captured is answered with the same run again, a captured one with a new run, and
 settling twice changes nothing. A released run is not captured unless it was asked for anew; a captured one is not
-released.
+released. What was printed unasked counts once for each key.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Orders:
     fail: deque[tuple[int, str]] = field(default_factory=deque)
     hang_s: float = 0
     raw: bytes | None = None
+    plan: dict[str, Any] = field(default_factory=lambda: {"count": "pages", "away": "hold", "fresh_s": 0})
 
 
 class WrongStateError(Exception):
@@ -70,6 +71,7 @@ class InstanceStub:
         self.orders = Orders()
         self.runs: dict[str, tuple[int, int]] = {}
         self.settled: dict[tuple[int, int], dict[str, Any]] = {}
+        self.printed: dict[str, dict[str, Any]] = {}
         self.jobs = 0
         self._server: _Server | None = None
         self.lock = threading.Lock()
@@ -96,6 +98,7 @@ class InstanceStub:
         self.requests.clear()
         self.runs.clear()
         self.settled.clear()
+        self.printed.clear()
         self.jobs = 0
         self.released = threading.Event()
         if self._server is None:
@@ -111,6 +114,8 @@ class InstanceStub:
         with self.lock:
             if found:
                 return self._settle((int(found.group(1)), int(body["run"])), found.group(2), body)
+            if path == "/api/v1/print/printed":
+                return self.printed.setdefault(body["print_key"], body)
             if path != "/api/v1/print/jobs":
                 raise KeyError(path)
             uuid = body["job_uuid"]
@@ -130,8 +135,9 @@ class InstanceStub:
         return {"charged_micro": 0, "charged_text": "$0.00", "pages": kept.get("pages")}
 
     def charged(self) -> list[int]:
-        """The pages of each captured run, in the order of the captures."""
-        return [kept["pages"] for kept in self.settled.values() if kept["how"] == "capture"]
+        """The pages of each captured run in the order of the captures, then those that were printed unasked."""
+        captured = [kept["pages"] for kept in self.settled.values() if kept["how"] == "capture"]
+        return captured + [kept["printed"] for kept in self.printed.values()]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -171,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         if token != TOKEN:
             return self._send(401, {"error": "unauthorized", "message": "unknown token"})
         try:
-            answer = stub.answer(self.path, body)
+            answer = stub.orders.plan if method == "GET" else stub.answer(self.path, body)
         except WrongStateError as error:
             return self._send(409, {"error": "wrong_state", "message": str(error)})
         ending = self.path.rsplit("/", 1)[-1]

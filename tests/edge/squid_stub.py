@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "tpm_test-token"
-ITEM_FIELDS = {"user", "bytes", "at", "requests"}
-USAGE_FIELDS = {"source", "batch", "position", "items"}
+USAGE_FIELDS = {"source", "batch", "position", "version", "users", "newest", "slots"}
+TABLE: dict[str, Any] = {"version": "1", "slot_s": 3600, "period_s": 0, "own": [], "domains": False, "sites": []}
 
 
 class StubInstance:
@@ -31,10 +31,17 @@ class StubInstance:
         self.batch = 0
         self.position: dict[str, Any] | None = None
         self.bytes: Counter[str] = Counter()
+        self.uploads: Counter[str] = Counter()
+        self.cached: Counter[str] = Counter()
+        self.sites: Counter[tuple[str, int]] = Counter()
         self.requests: Counter[str] = Counter()
+        self.last: dict[str, Any] = {}  # the last batch that was booked
+        self.table = dict(TABLE)
         self.posts = 0  # how many times usage arrived, booked or not
         self.mode = "enforce"
-        self.users: dict[str, bool] = {}
+        self.users: dict[str, bool | str] = {}
+        self.open: list[str] = []
+        self.told: dict[str, dict[str, bool | str]] = {}  # by version: what was said then
         self.messages: dict[str, str] = {}
         self.away = False  # closes every connection without an answer
         self.turned_away = 0  # connections closed like that
@@ -65,30 +72,36 @@ class StubInstance:
         """What the real instance does with a batch, without prices."""
         with self.lock:
             self.posts += 1
-            right = set(body) == USAGE_FIELDS and all(set(item) == ITEM_FIELDS for item in body["items"])
-            if not right or not isinstance(body["position"], dict):
+            if not set(body) >= USAGE_FIELDS or not isinstance(body["position"], dict):
                 return 422, {"error": "invalid", "message": "fields"}
             if body["batch"] > self.batch + 1:
                 return 409, {"error": "conflict", "message": "a gap"}
             booked = 0
             if body["batch"] == self.batch + 1:
                 self.batch, self.position = body["batch"], body["position"]
-                for item in body["items"]:
-                    assert type(item["bytes"]) is int
-                    assert item["bytes"] > 0
-                    assert item["at"].endswith("Z")
-                    self.bytes[item["user"]] += item["bytes"]
-                    self.requests[item["user"]] += item["requests"]
-                    booked += 1
+                self.last = body
+                for slot in body["slots"]:
+                    for place, user in enumerate(slot[1]):
+                        name = body["users"][user]
+                        down, up, cached = (column[place] if column else 0 for column in slot[3:6])
+                        assert type(down) is int
+                        assert down + up > 0
+                        self.bytes[name] += down
+                        self.uploads[name] += up
+                        self.cached[name] += cached
+                        self.requests[name] += slot[6][place]
+                        self.sites[name, slot[2][place] if slot[2] else 0] += down
+                        booked += 1
             return 200, {"batch": self.batch, "position": self.position, "booked": booked}
 
     def word_on(self, user: str) -> dict[str, Any]:
         """The answer about one user; unknown ones may not go on."""
         self.asked[user] += 1
         time.sleep(self.look_up_pause_s)
-        allowed = self.mode == "monitor" or self.users.get(user, False)
+        word = self.mode == "monitor" or self.users.get(user, False)
+        allowed, how = bool(word), word if isinstance(word, str) else ""
         message = "" if allowed else self.messages.get(user, f"{user} has an empty purse")
-        return {"user": user, "allowed": allowed, "message": message, "details_url": self.url}
+        return {"user": user, "allowed": allowed, "how": how, "message": message, "details_url": self.url}
 
     def __enter__(self) -> StubInstance:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -130,23 +143,34 @@ def _handler(stub: StubInstance) -> type[BaseHTTPRequestHandler]:
             if parts.path == "/api/v1/internet/position":
                 assert parse_qs(parts.query)["source"]
                 self._answer(200, {"batch": stub.batch, "position": stub.position})
+            elif parts.path == "/api/v1/internet/table":
+                self._answer(200, stub.table)
             elif parts.path == "/api/v1/internet/standing":
-                self._send_list()
+                self._send_list(parse_qs(parts.query).get("since", [""])[0])
             elif parts.path.startswith("/api/v1/internet/standing/"):
                 self._answer(200, stub.word_on(unquote(parts.path.rsplit("/", 1)[1])))
             else:
                 self._answer(404, {"error": "not_found", "message": self.path})
 
-        def _send_list(self) -> None:
-            body = {"mode": stub.mode, "users": dict(stub.users)}
-            etag = '"' + hashlib.sha256(json.dumps(body).encode()).hexdigest()[:16] + '"'
-            if self.headers["If-None-Match"] == etag:
+        def _send_list(self, since: str) -> None:
+            header = {"mode": stub.mode, "domains": [], "open": list(stub.open)}
+            users = dict(stub.users)
+            version = hashlib.sha256(json.dumps([header, users]).encode()).hexdigest()[:16]
+            before = stub.told.get(since)
+            stub.told[version] = users
+            etag = f'"{version}"'
+            if since == version:
                 stub.lists_unchanged += 1
                 self.send_response(304)
                 self.send_header("ETag", etag)
                 self.end_headers()
                 return
             stub.lists_sent += 1
+            told: dict[str, Any] = dict(users)
+            if before is not None:
+                gone = dict.fromkeys(before.keys() - users.keys())
+                told = {name: word for name, word in users.items() if before.get(name) != word} | gone
+            body = {**header, "version": version, "full": before is None, "users": told}
             self._answer(200, body, etag=etag)
 
         def do_POST(self) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge.squid_files import Place
 from edge.squid_lines import line_time_ms
-from edge.squid_tail import LogTail, Place
+from edge.squid_tail import LogTail
 
 
 class WrittenLog:

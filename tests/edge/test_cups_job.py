@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.cups import device_uri, main
+from edge.cups import main
+from edge.cups_count import CountError, count_pages
 from edge.cups_device import PageTally
-from edge.cups_job import CountError, JobError, count_pages, read_job, spooled_documents
+from edge.cups_job import JobError, device_uri, read_job, spooled_documents
 from edge.spool import CaptureSpool, Settlement
 from tests.edge.instance_stub import TOKEN, InstanceStub
 
@@ -117,7 +118,7 @@ def document(tmp_path: Path) -> Iterator[int]:
 
 
 def counted_by(code: str, document: int, time_s: float = 5) -> int:
-    return count_pages([sys.executable, "-S", "-c", code], document, time_s, 256, lambda: False)
+    return count_pages([sys.executable, "-S", "-c", code], document, time_s, 256, lambda: False).pages
 
 
 def test_a_count_is_read(document: int) -> None:
@@ -209,6 +210,7 @@ def test_what_waits_can_be_delivered_without_a_job(tmp_path: Path) -> None:
 
 def test_it_loads_no_heavy_part_of_the_standard_library_to_start() -> None:
     """What makes a start slow: a backend is started for each job, and each time CUPS looks for devices."""
-    code = "import sys, edge.cups; print(*sorted(sys.modules))"
+    code = "import sys, edge.cups_passage; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-S", "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert {"asyncio", "multiprocessing", "unittest", "xml", "sqlite3"}.isdisjoint(loaded.stdout.split())
+    heavy = {"asyncio", "email", "http", "inspect", "multiprocessing", "ssl", "sqlite3"}
+    assert heavy.isdisjoint(loaded.stdout.split())

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.cups import _settle
+from edge.cups_end import End
+from edge.cups_journal import Header, PrintJournal, settle_abandoned, settlement_of
+from edge.cups_passage import _settle
 from edge.settle import deliver
 from edge.spool import CaptureSpool, Settlement, SpoolError
 from tests.edge.instance_stub import TOKEN, InstanceStub
@@ -82,13 +84,16 @@ def test_a_damaged_file_is_set_aside_and_does_not_block(folder: Path) -> None:
     assert (folder / "0.json.refused").exists()
 
 
+HEADER = Header(7, 2, "urn:uuid:7", "anna", "essay", "socket://printer", 3)
+
+
 def test_a_journal_of_the_living_is_left_alone(folder: Path) -> None:
     spool = CaptureSpool(folder)
-    journal = spool.begin(7, 1)
+    journal = PrintJournal(spool, HEADER)
     journal.note(2)
-    assert CaptureSpool(folder).settle_abandoned() == 0
-    journal.settle(journal.settlement(3))
-    assert waiting(spool) == [Settlement(7, 1, 3)]
+    assert settle_abandoned(CaptureSpool(folder)) == 0
+    journal.settle(settlement_of(HEADER, 3))
+    assert waiting(spool) == [Settlement(7, 2, 3, uuid="urn:uuid:7")]
     assert names(folder) == ["json"]
 
 
@@ -97,7 +102,7 @@ def die_while_printing(folder: Path, *notes: int) -> None:
     ready, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        journal = CaptureSpool(folder).begin(7, 2)
+        journal = PrintJournal(CaptureSpool(folder), HEADER)
         for pages in notes:
             journal.note(pages)
         os.write(tell, b"x")
@@ -105,7 +110,7 @@ def die_while_printing(folder: Path, *notes: int) -> None:
     os.close(tell)
     assert os.read(ready, 1) == b"x"
     os.close(ready)
-    assert CaptureSpool(folder).settle_abandoned() == 0
+    assert settle_abandoned(CaptureSpool(folder)) == 0
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 
@@ -113,15 +118,15 @@ def die_while_printing(folder: Path, *notes: int) -> None:
 def test_the_pages_of_a_killed_print_are_captured(folder: Path) -> None:
     die_while_printing(folder, 1, 2)
     spool = CaptureSpool(folder)
-    assert spool.settle_abandoned() == 1
-    assert waiting(spool) == [Settlement(7, 2, 2)]
-    assert spool.settle_abandoned() == 0
+    assert settle_abandoned(spool) == 1
+    assert waiting(spool) == [Settlement(7, 2, 2, uuid="urn:uuid:7")]
+    assert settle_abandoned(spool) == 0
 
 
 def test_a_print_killed_before_the_first_page_is_given_back(folder: Path) -> None:
     die_while_printing(folder)
     spool = CaptureSpool(folder)
-    spool.settle_abandoned()
+    settle_abandoned(spool)
     (settlement,) = waiting(spool)
     assert settlement.pages is None
     assert "interrupted" in settlement.reason
@@ -133,8 +138,8 @@ def test_an_unfinished_last_number_does_not_count(folder: Path) -> None:
     with journal.open("a") as file:
         file.write("30")
     spool = CaptureSpool(folder)
-    spool.settle_abandoned()
-    assert waiting(spool) == [Settlement(7, 2, 2)]
+    settle_abandoned(spool)
+    assert waiting(spool) == [Settlement(7, 2, 2, uuid="urn:uuid:7")]
 
 
 @pytest.fixture
@@ -166,16 +171,16 @@ def test_a_full_disk_after_the_print_is_told_at_once(
     folder: Path, stub: InstanceStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = CaptureSpool(folder)
-    journal = spool.begin(7, 1)
+    journal = PrintJournal(spool, HEADER)
     journal.note(2)
 
     def full(*_: object) -> None:
         raise SpoolError("the spool cannot be written: No space left on device")
 
     monkeypatch.setattr(spool, "put", full)
-    _settle(spool, journal, client_for(stub.url), journal.settlement(3), 1)
+    _settle(spool, journal, client_for(stub.url), End(0, settlement_of(HEADER, 3)), 1)
     stub.down()
-    assert stub.settled[(7, 1)]["pages"] == 3
+    assert stub.settled[(7, 2)]["pages"] == 3
     assert names(folder) == ["open"]
 
 

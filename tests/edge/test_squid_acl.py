@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.squid_acl import answer_line, read_request
+from edge.squid_words import answer_line, read_request
 from edge.standing import Verdict
 from tests.edge.squid_stub import StubInstance
 from tests.servers.process import make_dir
@@ -191,6 +191,48 @@ def test_a_thousand_requests_at_a_hanging_instance(instance: StubInstance, start
     assert all(answer.endswith(b" OK") for answer in answers), "the policy for an absent instance"
 
 
+def test_policies_and_open_sites(instance: StubInstance, start: Callable[..., Helper]) -> None:
+    instance.users = {**instance.users, "sue": "slow", "wim": "warn"}
+    instance.open = ["intranet.test"]
+    helper = listed(start(), instance)
+    assert helper.ask("sue") == b"OK slow_=yes"
+    assert helper.ask("wim") == b"OK warn_=yes"
+    for host, word in (("www.intranet.test", b"OK"), ("intranet.test", b"OK"), ("notintranet.test", b"ERR")):
+        helper.input.write(b"1 bob %s -\n" % host.encode())
+        helper.input.flush()
+        assert helper.output.readline().split()[1] == word, host
+    instance.users = {**instance.users, "sue": True, "wim": False}
+    helper.wait_for("sue", lambda answer: answer == b"OK")
+    assert helper.ask("wim").startswith(b"ERR")
+
+
+def test_several_helpers_have_one_list_and_the_next_takes_over(
+    instance: StubInstance, start: Callable[..., Helper], tmp_path: Path
+) -> None:
+    shared = ("--shared", str(tmp_path / "standing"))
+    first = listed(start(*shared), instance)
+    others = [start(*shared) for _ in range(3)]
+    for helper in others:
+        helper.wait_for("alice", lambda answer: answer == b"OK")
+    instance.asked.clear()
+    before = instance.lists_sent + instance.lists_unchanged
+    time.sleep(2.1)
+    assert instance.lists_sent + instance.lists_unchanged - before <= 3, "one helper asks for all"
+    instance.users = {**instance.users, "bob": True, "alice": False}
+    for helper in (first, *others):
+        assert helper.wait_for("alice", lambda answer: answer.startswith(b"ERR")) < 2.5
+        assert helper.ask("bob") == b"OK"
+    first.process.kill()
+    (tmp_path / "standing").open("ab").write(b'{"half a line')
+    instance.users = {**instance.users, "bob": False, "alice": True}
+    for helper in others:
+        assert helper.wait_for("alice", lambda answer: answer == b"OK") < 4
+    instance.away = True
+    helper = start(*shared, "--when-away", "refuse")
+    helper.wait_for("alice", lambda answer: answer == b"OK", 5)
+    assert helper.ask("bob").startswith(b"ERR"), "a helper that is started while the instance is away has the last list"
+
+
 def test_damaged_input(instance: StubInstance, start: Callable[..., Helper]) -> None:
     helper = listed(start(), instance)
     giant = b"5 " + b"x" * 1_000_000 + b"\n"
@@ -251,8 +293,8 @@ def test_message_as_squids_page_can_show_it(message: str, said: bytes) -> None:
 
 
 def test_requests() -> None:
-    assert read_request(b"0 alice 10.0.0.1 -\n") == (b"0", "alice")
-    assert read_request(b"12 a%20b -\n") == (b"12", "a b")
-    assert read_request(b"3 -\n") == (b"3", None)
+    assert read_request(b"0 alice 10.0.0.1 -\n") == (b"0", "alice", "10.0.0.1")
+    assert read_request(b"12 a%20b -\n") == (b"12", "a b", "")
+    assert read_request(b"3 -\n") == (b"3", None, "")
     assert read_request(b"alice -\n") is None
     assert read_request(b"-1 alice\n") is None

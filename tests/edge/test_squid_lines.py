@@ -9,6 +9,7 @@ import pytest
 from edge.squid_lines import LogFormat, Traffic, Unpaid, line_time_ms, name_from_url_code, read_line
 
 AT = 1_795_396_116_598
+START = AT - 25
 
 
 def ours(
@@ -16,6 +17,10 @@ def ours(
 ) -> bytes:
     hier = hier or "HIER_DIRECT/127.0.0.2"
     return f"1795396116.598     25 127.0.0.1 {tag} {size} 192 GET {url} {user} {hier} text/html".encode()
+
+
+def moved(user: str = "alice", *, up: int = 192, cached: bool = False, host: bytes = b"h", port: int = 0) -> Traffic:
+    return Traffic(user, 5342, AT, up, cached, host, port, START)
 
 
 def native(user: str = "alice", *, tag: str = "TCP_MISS/200", size: str = "5342", method: str = "GET") -> bytes:
@@ -38,7 +43,7 @@ def native(user: str = "alice", *, tag: str = "TCP_MISS/200", size: str = "5342"
     ],
 )
 def test_names_in_our_format(written: str, user: str) -> None:
-    assert read_line(ours(written), LogFormat.TWINPURSE) == Traffic(user, 5342, AT)
+    assert read_line(ours(written), LogFormat.TWINPURSE) == moved(user)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,7 @@ def test_names_in_our_format(written: str, user: str) -> None:
     ],
 )
 def test_names_in_squids_own_format(written: str, user: str) -> None:
-    assert read_line(native(written), LogFormat.SQUID) == Traffic(user, 5342, AT)
+    assert read_line(native(written), LogFormat.SQUID) == moved(user, up=0)
 
 
 @pytest.mark.parametrize(
@@ -69,13 +74,12 @@ def test_names_in_squids_own_format(written: str, user: str) -> None:
         (ours(tag="NONE_NONE/503"), Unpaid.DENIED),
         (ours(tag="TCP_MISS/502", hier="HIER_NONE/-"), Unpaid.OWN_ANSWER),
         (ours(url="http://squid.test:3128/squid-internal-mgr/info", hier="HIER_NONE/-"), Unpaid.OWN_ANSWER),
-        (ours(size="0"), Unpaid.NO_BYTES),
+        (ours(size="0").replace(b" 0 192 ", b" 0 0 "), Unpaid.NO_BYTES),
         (ours(size="-"), Unpaid.UNREADABLE),
         (ours(size="-5"), Unpaid.UNREADABLE),
         (ours(size="1" * 13), Unpaid.UNREADABLE),
         (ours("%00alice"), Unpaid.UNREADABLE),
         (ours("x" * 257), Unpaid.UNREADABLE),
-        (native(), Unpaid.UNREADABLE),
         (b"", Unpaid.UNREADABLE),
         (b"garbage", Unpaid.UNREADABLE),
         (ours()[:60], Unpaid.UNREADABLE),
@@ -88,21 +92,60 @@ def test_nobody_pays(line: bytes, why: Unpaid) -> None:
 @pytest.mark.parametrize("tag", ["TCP_MEM_HIT/200", "TCP_HIT/200", "TCP_TUNNEL/200", "TCP_MISS_ABORTED/200"])
 def test_hits_tunnels_and_broken_off_replies_are_charged(tag: str) -> None:
     hier = "HIER_NONE/-" if "HIT" in tag else ""
-    assert read_line(ours(tag=tag, hier=hier), LogFormat.TWINPURSE) == Traffic("alice", 5342, AT)
+    assert read_line(ours(tag=tag, hier=hier), LogFormat.TWINPURSE) == moved(cached="HIT" in tag)
+
+
+@pytest.mark.parametrize(
+    ("tag", "cached"),
+    [
+        ("TCP_REFRESH_UNMODIFIED/200", True),
+        ("TCP_IMS_HIT/304", True),
+        ("TCP_MEM_HIT_ABORTED/200", True),
+        ("TCP_REFRESH_MODIFIED/200", False),
+        ("TCP_MISS/200", False),
+        ("TCP_CLIENT_REFRESH_MISS/200", False),
+    ],
+)
+def test_what_came_out_of_the_cache(tag: str, cached: bool) -> None:
+    traffic = read_line(ours(tag=tag), LogFormat.TWINPURSE)
+    assert isinstance(traffic, Traffic)
+    assert traffic.cached is cached
+
+
+@pytest.mark.parametrize(
+    ("client", "port"), [("127.0.0.1", 0), ("127.0.0.1:41234", 41234), ("2001:db8::1:41234", 41234)]
+)
+def test_the_clients_port_may_be_in_the_line(client: str, port: int) -> None:
+    line = ours().replace(b" 127.0.0.1 ", f" {client} ".encode())
+    assert read_line(line, LogFormat.TWINPURSE) == moved(port=port)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://h.example/a/b", b"h.example"),
+        ("h.example:443", b"h.example:443"),
+        ("http://h.example:8080", b"h.example:8080"),
+        ("ftp://u@h.example/x", b"u@h.example"),
+        ("[2001:db8::1]:443", b"[2001:db8::1]:443"),
+    ],
+)
+def test_the_host_of_an_address(url: str, host: bytes) -> None:
+    assert read_line(ours(url=url), LogFormat.TWINPURSE) == moved(host=host)
 
 
 def test_an_address_that_looks_like_the_cache_manager_is_charged_when_a_server_answered() -> None:
     line = ours(url="http://big.example/squid-internal-mgr/film.mp4")
-    assert read_line(line, LogFormat.TWINPURSE) == Traffic("alice", 5342, AT)
+    assert read_line(line, LogFormat.TWINPURSE) == moved(host=b"big.example")
 
 
 def test_spaces_in_an_address_do_not_move_the_user() -> None:
     line = ours(url="http://h/a b bob HIER_DIRECT/6.6.6.6 text/html")
-    assert read_line(line, LogFormat.TWINPURSE) == Traffic("alice", 5342, AT)
+    assert read_line(line, LogFormat.TWINPURSE) == moved()
 
 
 def test_a_method_of_digits_is_no_size() -> None:
-    assert read_line(native(method="5"), LogFormat.SQUID) == Traffic("alice", 5342, AT)
+    assert read_line(native(method="5"), LogFormat.SQUID) == moved(up=0)
 
 
 @pytest.mark.parametrize("log_format", list(LogFormat))

@@ -283,11 +283,11 @@ def test_a_log_that_is_not_there_and_one_that_nobody_may_know(bench: Bench) -> N
     assert "not a place" in bench.words()
 
 
-def test_more_than_one_batch(bench: Bench) -> None:
+def test_many_lines_are_one_batch(bench: Bench) -> None:
     bench.write(12_345, "bob", 7)
     assert bench.once() == 0
     assert bench.instance.bytes == {"bob": 7 * 12_345}
-    assert bench.instance.posts == 3
+    assert bench.instance.posts == 1  # an old log comes in few batches
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -141,6 +141,33 @@ def test_an_empty_purse_gets_our_page_and_is_not_charged(site: Site) -> None:
     assert site.wait_for_status("bob", 200) < 4
 
 
+def test_sites_that_stay_open_are_reached_with_an_empty_purse(site: Site) -> None:
+    site.instance.users = {**site.instance.users, "bob": False}
+    site.wait_for_status("bob", 403)
+    site.instance.open = ["127.0.0.2"]
+    assert site.wait_for_status("bob", 200) < 4
+    site.instance.open = []
+    site.wait_for_status("bob", 403)
+
+
+@pytest.mark.long
+def test_slow_instead_of_stop() -> None:
+    folder = make_dir("twinpurse-slow-")
+    with StubInstance() as instance, Origin() as origin:
+        instance.users = {"alice": True, "bob": "slow"}
+        with Squid(edge_toml=instance.write_config(folder), users=USERS, slow=True) as squid:
+            assert squid.parse() == ""
+            taken = {}
+            for user in ("bob", "alice"):
+                squid.fetch(user, USERS[user], f"{origin.url}/bytes/10")
+                begun = time.monotonic()
+                assert squid.fetch(user, USERS[user], f"{origin.url}/bytes/384000").size == 384_000
+                taken[user] = time.monotonic() - begun
+            assert taken["alice"] < 1
+            assert 2 < taken["bob"] < 15, "32,000 bytes a second, after the first 256,000"
+    shutil.rmtree(folder)
+
+
 def test_who_is_not_signed_in_is_asked_to_and_free_sites_are_free(site: Site) -> None:
     assert site.squid.fetch(None, "", f"{site.origin.url}/bytes/10").status == 407
     assert site.squid.fetch("alice", "wrong", f"{site.origin.url}/bytes/10").status == 407
@@ -157,10 +184,12 @@ def test_who_is_not_signed_in_is_asked_to_and_free_sites_are_free(site: Site) ->
 
 
 def test_pages_of_squid_itself_are_not_charged(site: Site) -> None:
-    assert site.squid.fetch("alice", USERS["alice"], "http://host.invalid/page").status in (502, 503)
+    """The manager's pages, asked from this machine, do not even fill the log: live metering asks each second."""
     manager = f"http://squid.test:{site.squid.port}/squid-internal-mgr/info"
     assert site.squid.fetch("alice", USERS["alice"], manager).status == 200
-    site.squid.wait_for_line("squid-internal-mgr")
+    assert site.squid.fetch("alice", USERS["alice"], "http://host.invalid/page").status in (502, 503)
+    site.squid.wait_for_line("host.invalid")
+    assert "squid-internal-mgr" not in site.squid.access_log.read_text()
     assert site.follow("--once").process.wait(20) == 0
     assert site.instance.bytes.total() == 0
 

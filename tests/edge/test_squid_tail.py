@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from edge import squid_tail
+from edge.squid_files import Place
 from edge.squid_lines import line_time_ms
-from edge.squid_tail import LogTail, Place
+from edge.squid_tail import LogTail
 from tests.edge.squid_written_log import WrittenLog
 
 
@@ -106,17 +108,17 @@ def test_lines_that_come_between_the_last_look_and_the_rotation(
     log.write(2)
     tail = log.tail()
     assert log.all_of(tail) == [0, 1]
-    look = tail._files
+    look = squid_tail.list_files
     log.rename()
     log.path.touch()
 
-    def look_late() -> Any:
+    def look_late(path: Path) -> Any:
         monkeypatch.undo()
         log.write(2, path=log.path.with_name("access.log.0"))
         log.write(1)
-        return look()
+        return look(path)
 
-    monkeypatch.setattr(tail, "_files", look_late)
+    monkeypatch.setattr(squid_tail, "list_files", look_late)
     assert log.all_of(tail) == [2, 3, 4]
 
 

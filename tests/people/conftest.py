@@ -14,7 +14,7 @@ from app import clock
 from app.db import writing
 from app.people import credentials, local
 from app.people.models import SignInFailure
-from app.settings import SignInSection
+from app.settings_tables import SignInSection
 from directory.gate import GatedDirectory
 from directory.ldap import LdapDirectory
 from directory.settings import DirectorySettings

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from app import clock
 from app.db import writing
 from app.people import service
-from app.settings import SignInSection
+from app.settings_tables import SignInSection
 from directory.interface import DirectoryUnavailableError
 from directory.memory import MemoryDirectory, MemoryPerson
 from tests.conftest import person

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from app import clock
 from app.db import reading, writing
 from app.errors import WrongStateError
-from app.internet import service as internet
+from app.internet.standing import StandingTable
 from app.ledger import service as ledger
 from app.ledger.models import Account
 from app.money import MICRO
@@ -213,11 +213,11 @@ def test_a_disabled_person_loses_session_client_and_standing_and_gets_standing_b
     assert known()["alice"].status == "disabled"
     assert known()["alice"].status_since is not None
     assert (access_of("alice"), access_of("bob")) == ((False, False), (True, True))
-    assert internet.standing(reading(), enforce=True) == {"alice": False, "bob": True}
+    assert StandingTable().tell(reading(), settings=settings_of_app()).users == {"alice": False, "bob": True}
     roll.put("alice", disabled=False)
     assert go(roll).back == 1
     assert known()["alice"].status == "active"
-    assert internet.standing(reading(), enforce=True) == {"alice": True, "bob": True}
+    assert StandingTable().tell(reading(), settings=settings_of_app()).users == {"alice": True, "bob": True}
     assert access_of("alice") == (False, False)  # they sign in again
 
 

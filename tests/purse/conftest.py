@@ -12,12 +12,13 @@ from flask import Flask
 
 from app import clock
 from app.db import reading, writing
-from app.internet import service as internet
+from app.internet import booking as internet
+from app.internet import rates
 from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Entry
 from app.money import MICRO
-from app.printing import service as printing
+from app.printing import asking, charging
 from app.schedules import service as schedules
 from app.settings import settings_of_app
 
@@ -44,29 +45,30 @@ class Life:
             lambda session: ledger.post(session, account_id=account_id, amount=round(units * MICRO), now=at, **given)
         )
 
-    def ask(self, pages: int | None, name: str = "alice", *, title: str = "Essay.pdf", **more: Any) -> printing.Answer:
+    def ask(self, pages: int | None, name: str = "alice", *, title: str = "Essay.pdf", **more: Any) -> asking.Answer:
         """A document is sent to a printer."""
         self.jobs += 1
         settings, at = settings_of_app(), self.now - more.get("ago", timedelta())
-        seen = printing.JobSeen("cups1", "Library 1", name, 58000 + self.jobs, f"uuid-{self.jobs}", title, pages)
-        terms = printing.Terms(settings.config.print.price_per_page, settings.unit, settings.enforces)
-        return writing(lambda session: printing.ask(session, seen=seen, user_id=self.users[name], terms=terms, now=at))
+        seen = asking.JobSeen("cups1", "Library 1", name, 58000 + self.jobs, f"uuid-{self.jobs}", title, pages)
+        user_id = self.users[name]
+        return writing(lambda session: asking.ask(session, seen=seen, user_id=user_id, settings=settings, now=at))
 
-    def print(self, pages: int, printed: int | None = None, name: str = "alice", **more: Any) -> printing.Answer:
+    def print(self, pages: int, printed: int | None = None, name: str = "alice", **more: Any) -> asking.Answer:
         """A document is sent and comes out, with `printed` pages if not all."""
         answer, at = self.ask(pages, name, **more), self.now - more.get("ago", timedelta())
         count = pages if printed is None else printed
-        writing(lambda session: printing.capture(session, job_id=answer.job, run=answer.run, pages=count, now=at))
+        writing(lambda session: charging.capture(session, job_id=answer.job, run=answer.run, pages=count, now=at))
         return answer
 
     def surf(self, size_bytes: int, name: str = "alice", *, ago: timedelta = timedelta()) -> None:
         """A proxy reports what somebody used."""
         self.batches += 1
-        price, at, batch = settings_of_app().config.internet.price_per_mb, self.now - ago, self.batches
-        item = internet.UsageItem(name, self.users[name], size_bytes, 3, at)
+        at, batch = self.now - ago, self.batches
+        usage = internet.usage_of([internet.UsageItem(name, self.users[name], size_bytes, 3, at)])
+        plan = rates.load(reading(), settings_of_app())
         writing(
             lambda session: internet.book(
-                session, source="proxy1", batch=batch, position={}, items=[item], price_per_mb=price, now=at
+                session, source="proxy1", batch=batch, position={}, usage=usage, plan=plan, now=at
             )
         )
 

@@ -67,6 +67,7 @@ def page(print_app: Flask, known: Callable[..., dict[str, int]]) -> Iterator[Pag
         yield page
 
 
+@pytest.mark.long
 def test_a_run_is_previewed_made_watched_cancelled_resumed_and_done(
     print_app: Flask, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:

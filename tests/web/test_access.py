@@ -17,7 +17,8 @@ from app.people.models import User
 from app.people.rules import may
 from tests.web.browsing import Browser, signed_in
 
-PUBLIC = {"/healthz", "/theme", "/sign-in", "/enter"}
+STATION = "/release/<printer>"
+PUBLIC = {"/healthz", "/theme", "/sign-in", "/enter", STATION, f"{STATION}/sign-in", f"{STATION}/sign-out"}
 HELPED = {"/admin/people/<int(max=9223372036854775807):user_id>/adjust"}
 API = ("machine", "portal", "device", "password")
 MANAGING = ("auditor", "helper", "admin")
@@ -27,6 +28,11 @@ LINK = re.compile(r'href="(/admin/[^"#]+)"')
 ID = "<int(max=9223372036854775807):{}>"
 OWN = {"/", "/statement", "/statement.csv", "/sign-out", "/me/sessions", "/me/sessions/end-all"}
 OWN |= {f"/me/sessions/{ID.format('session_id')}/end", f"/me/devices/{ID.format('device_id')}/revoke"}
+OWN |= {"/print-jobs", "/print-jobs/waiting", f"/print-jobs/{ID.format('job_id')}"}
+OWN |= {f"/print-jobs/{ID.format('job_id')}/{verb}" for verb in ("refund", "refund/withdraw")}
+OWN |= {"/card", "/give", "/give/now", "/print-cost", "/internet-use", "/internet-use/calculator"}
+HELPED |= {f"/admin/print-jobs/{ID.format('job_id')}/{verb}" for verb in ("release", "cancel")}
+HELPED |= {f"/admin/refunds/{ID.format('refund_id')}/{verb}" for verb in ("approve", "refuse")}
 
 
 @pytest.fixture

@@ -1,0 +1,142 @@
+"""Names of sites as functions of values: pasted domains, read line by line; a host found by its longest suffix."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+NAME_MAX: Final = 253
+LABEL_MAX: Final = 63
+DOMAINS_MAX: Final = 50_000
+PROBLEMS_SHOWN: Final = 20
+SHOWN_OF_A_NAME: Final = 60
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", re.ASCII)
+_DOTS = re.compile("[.\N{IDEOGRAPHIC FULL STOP}\N{FULLWIDTH FULL STOP}\N{HALFWIDTH IDEOGRAPHIC FULL STOP}]")
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was pasted: the domains, each once, in order; how many were there twice; what is wrong, with its line."""
+
+    domains: tuple[str, ...]
+    doubled: int
+    problems: tuple[tuple[int, str], ...]
+
+
+def read_domains(text: str, *, taken: Mapping[str, str] | None = None) -> Read:
+    """Read pasted domains: one or several on a line, also as addresses; "#" begins a remark.
+
+    `taken`: domains that are in another list -> its name; one domain cannot have two prices.
+    """
+    found: dict[str, None] = {}
+    problems: list[tuple[int, str]] = []
+    doubled = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        for typed in re.split(r"[\s,;]+", line.partition("#")[0]):
+            if not typed:
+                continue
+            try:
+                name = site_name(typed)
+                if taken and name in taken:
+                    raise ValueError(f"is in the list “{taken[name]}” already")
+            except ValueError as exc:
+                problems.append((number, f"“{_short(typed)}” {exc}"))
+                continue
+            doubled += name in found
+            found[name] = None
+    if len(found) > DOMAINS_MAX:
+        problems.append((1, f"These are {len(found):,} domains; a list holds {DOMAINS_MAX:,} at most"))
+    return Read(tuple(found), doubled, tuple(problems))
+
+
+def site_name(typed: str) -> str:
+    """Return the one form of a site's name: lower case, ASCII (RFC 3492), no port, no dot at its ends.
+
+    "https://Example.ORG./", "*.example.org", ".example.org:8080" are example.org. Raises ValueError, with words that
+    follow the name, for what is no name of a site.
+    """
+    text = typed.strip()
+    if "://" in text:
+        parts = _split(text)
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("is one page; only whole sites can be listed")
+        text = parts.netloc.rpartition("@")[2]
+    elif "/" in text.rstrip("/"):
+        raise ValueError("is one page or a range of addresses; only whole sites can be listed")
+    name = host_name(text.rstrip("/").removeprefix("*").removeprefix("."))
+    if not name:
+        raise ValueError("is no name of a site")
+    if _is_address(name):
+        return name
+    if len(name) > NAME_MAX:
+        raise ValueError("is longer than a name can be")
+    for label in name.split("."):
+        if len(label) > LABEL_MAX or not _LABEL.fullmatch(label):
+            raise ValueError("is no name of a site")
+    if re.fullmatch("[0-9.]+", name):
+        raise ValueError("is no address of a machine")
+    return name
+
+
+def host_name(host: str) -> str:
+    """Return the form in which hosts are compared; what is no host stays as it is, in lower case."""
+    text = host.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    if _is_address(text):
+        return str(ipaddress.ip_address(text))
+    return ".".join(_ascii(label) for label in _DOTS.split(text)).rstrip(".")
+
+
+def list_of(host: str, lists: Mapping[str, int]) -> int:
+    """Return the list of sites that a host is in, by its longest suffix, 0 for none. `lists`: domain -> list."""
+    name = host_name(host)
+    if _is_address(name):
+        return lists.get(name, 0)
+    while name:
+        if name in lists:
+            return lists[name]
+        name = name.partition(".")[2]
+    return 0
+
+
+def problems_in_words(problems: Sequence[tuple[int, str]]) -> list[str]:
+    """Return problems with their lines, the first twenty and how many more there are."""
+    words = [f"Line {number}: {problem}." for number, problem in problems[:PROBLEMS_SHOWN]]
+    more = len(problems) - PROBLEMS_SHOWN
+    return words + ([f"And {more:,} more like these."] if more > 0 else [])
+
+
+def _ascii(label: str) -> str:
+    """A label as it is written in the DNS. Upper case and forms are folded as browsers do (UTS 46); ß stays ß."""
+    if label.isascii():
+        return label.lower()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).lower())
+    return folded if folded.isascii() else "xn--" + folded.encode("punycode").decode()
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise ValueError("is no address of a site") from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _short(text: str) -> str:
+    shown = "".join(char for char in text if char.isprintable())
+    return shown if len(shown) <= SHOWN_OF_A_NAME else shown[:SHOWN_OF_A_NAME] + "…"

@@ -1,0 +1,48 @@
+"""The administrators' page of what runs through the proxies now, and the button that ends one connection."""
+
+from __future__ import annotations
+
+import flask
+from flask import Blueprint, request
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from app import clock
+from app.api.access import admin, auditor
+from app.db import reading, writing
+from app.internet import running
+from app.internet.rules import size_in_words
+from app.web.addresses import read_text
+
+blueprint = Blueprint("internet_running", __name__, url_prefix="/admin/internet-use/running")
+
+SHOWN = 500
+LENGTH_MAX = 200
+
+
+@blueprint.get("")
+@auditor
+def show() -> str:
+    """List what runs, the largest first."""
+    found = running.list_running(reading(), now=clock.now())
+    found.sort(key=lambda run: -(run.download + run.upload))
+    return flask.render_template(
+        "internet/running.html",
+        runs=found[:SHOWN],
+        total=len(found),
+        renews="still" not in request.args,
+        size=size_in_words,
+    )
+
+
+@blueprint.post("/end")
+@admin
+def end() -> Response:
+    """Ask the proxy to end one connection."""
+    connection_id = read_text(request.form, "connection", LENGTH_MAX)
+    source, by = read_text(request.form, "source", LENGTH_MAX), str(current_user.username)
+    writing(
+        lambda session: running.ask_end(session, connection_id=connection_id, source=source, by=by, now=clock.now())
+    )
+    flask.flash("The proxy is asked to end it. What went through is charged.", "ok")
+    return flask.redirect(flask.url_for(".show"), 303)

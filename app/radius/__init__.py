@@ -1,0 +1,1 @@
+"""Wi-Fi and captive portals: who may go online, and what RADIUS accounting says they used."""

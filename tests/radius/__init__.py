@@ -1,0 +1,1 @@
+"""RADIUS: sessions at Wi-Fi controllers, admission, disconnecting, and a real FreeRADIUS."""
