@@ -179,7 +179,9 @@ def _priced(
     for start, user_id, price in _price_of_periods(session, usage, plan, ids, percents):
         prices[user_id] += price
         priced.append(Slot(start, [user_id], [], [], [], [], [], [price]))
-    shares = {user_id: _Share(prices[user_id], sizes[user_id], newest[user_id]) for user_id in sorted(sizes)}
+    shares = {
+        user_id: _Share(prices[user_id], sizes[user_id], newest[user_id]) for user_id in sorted({*sizes, *prices})
+    }
     return priced, shares
 
 

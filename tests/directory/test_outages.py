@@ -51,6 +51,7 @@ def test_a_hung_server_and_its_recovery(frail: Slapd, ask: Ask, way: str) -> Non
     assert directory.authenticate("alice", "demo-alice")
 
 
+@pytest.mark.long
 def test_two_hung_servers_take_no_longer_than_one(ask: Ask, slapd: Slapd, listener: Callable[..., Listener]) -> None:
     silent = [listener(), listener()]
     directory = ask(slapd, servers=[one.url for one in silent], plaintext_on_loopback=True)

@@ -140,7 +140,7 @@ def test_somebody_new_is_asked_about(instance: StubInstance, start: Callable[...
     assert instance.asked == {"stranger": 1}, "in monitor mode nobody is refused, so nobody has to be asked about"
 
 
-@pytest.mark.parametrize("policy", ["allow", "refuse"])
+@pytest.mark.parametrize("policy", ["allow", pytest.param("refuse", marks=pytest.mark.long)])
 def test_instance_away(instance: StubInstance, start: Callable[..., Helper], policy: str) -> None:
     helper = listed(start("--when-away", policy, "--longest-age", "2"), instance)
     instance.away = True

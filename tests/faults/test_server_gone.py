@@ -81,6 +81,7 @@ def fill_pools(purse: Purse, round_: int) -> None:
         list(pool.map(use, range(POOLED)))
 
 
+@pytest.mark.long
 def test_the_next_request_works_whatever_door_it_comes_through(purse: Purse, durable: Postgres) -> None:
     acknowledged = 0
     for round_, way in enumerate((writing, writing_at_once, None)):

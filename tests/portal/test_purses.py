@@ -17,6 +17,7 @@ from portal.factory import create_app
 from tests.portal.conftest import Clock, sign_in, text_of, write_folder
 from tests.portal.instance_stub import InstanceStub
 
+LATE, LONG = ("slow", "silent", "drip headers"), pytest.mark.long  # each waits for the whole of our time
 MOODS = (
     "slow",
     "error",
@@ -51,7 +52,7 @@ def test_both_cards_say_what_their_instances_say(mara: FlaskClient) -> None:
     assert "Try now" not in html
 
 
-@pytest.mark.parametrize("mood", MOODS)
+@pytest.mark.parametrize("mood", [pytest.param(mood, marks=LONG if mood in LATE else ()) for mood in MOODS])
 def test_a_bad_instance_harms_only_its_own_card(
     mara: FlaskClient, net_stub: InstanceStub, clock: Clock, mood: str
 ) -> None:

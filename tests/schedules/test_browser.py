@@ -137,6 +137,7 @@ def test_a_schedule_from_the_form_credits_at_the_right_instants_across_both_cloc
     assert "Mon 25 Oct 07:00 CEST Done 2 of 2 +$4.00 Mon 25 Oct 07:00 CEST" in rows
 
 
+@pytest.mark.long
 def test_the_form_shows_only_the_fields_that_count(site: str, browser: Browser) -> None:
     page = browser.page()
     sign_in(page, site)
@@ -160,6 +161,7 @@ def test_the_form_shows_only_the_fields_that_count(site: str, browser: Browser) 
         assert [field.is_visible() for field in (which, dates, first, at, cap)] == expected, choice
 
 
+@pytest.mark.long
 def test_errors_lead_to_their_fields(site: str, browser: Browser) -> None:
     page = browser.page()
     sign_in(page, site)

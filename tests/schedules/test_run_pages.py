@@ -77,6 +77,7 @@ def table(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"))))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["/runs", "/1/runs", "/1/runs/1", "/1/runs/1/people.csv", "/1/run-now",
                                      "/1/runs/1/take-back", "/1/preview.csv"])  # fmt: skip
 def test_pages_are_for_administrators(print_app: Flask, client: FlaskClient, address: str) -> None:
@@ -88,6 +89,7 @@ def test_pages_are_for_administrators(print_app: Flask, client: FlaskClient, add
     assert other.get(LIST + address).status_code == 403
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["/1/run-now", "/1/runs/1/cancel", "/1/runs/1/resume", "/1/runs/1/take-back",
                                      "/preview.csv", "/1/preview.csv"])  # fmt: skip
 def test_forms_are_for_administrators_and_need_the_token(print_app: Flask, client: FlaskClient, address: str) -> None:
@@ -173,6 +175,7 @@ def test_run_now_asks_first_and_a_form_that_is_sent_twice_makes_one_run(client: 
         assert settled == NOW
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form_id", ["", "short", "x" * 70, "with a space in it, and long"])
 def test_run_now_refuses_a_form_without_its_number(client: FlaskClient, print_app: Flask, form_id: str) -> None:
     schedule = plan(print_app).split("/runs/")[0]

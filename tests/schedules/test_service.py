@@ -233,6 +233,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", [""], indirect=False)
 @pytest.mark.parametrize(("field", "changed"), WRONG)
 def test_what_is_wrong_is_named_by_its_field(field: str, changed: dict[str, Any]) -> None:

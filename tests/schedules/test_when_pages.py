@@ -86,6 +86,7 @@ def test_each_way_to_recur_is_previewed_saved_listed_and_shown_again(
         assert re.search(r'name="every_weeks" type="text" value="2"', again)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("field", "changed", "words_of_it"),
     [
