@@ -65,7 +65,7 @@ class InstanceClient:
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST a JSON object to `path`, return the answer's object. Raises InstanceAwayError, InstanceRefusedError."""
-        return self._request("POST", path, json.dumps(body).encode("ascii"), {}).body
+        return self._request("POST", path, json.dumps(body, separators=(",", ":")).encode("ascii"), {}).body
 
     def _request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         sent = {

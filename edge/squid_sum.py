@@ -168,21 +168,21 @@ class Sums:
 
         The same sums always give the same body.
         """
-        columns = sorted(self._all_columns(), key=itemgetter(0))
+        columns = sorted(self._all_columns(), key=itemgetter(0, 1))
         users, places = self._users(columns)
-        newest = [0] * len(users)
+        newest: dict[int, int] = {}
         slots = []
         for column in columns:
             numbers = list(map(places.__getitem__, column.users))
             if -1 in numbers:
                 column = _readable(column._replace(users=numbers))
                 numbers = column.users
-            for number in numbers:
-                newest[number] = max(newest[number], column.until)
+            newest.update(dict.fromkeys(numbers, column.until))  # columns come in the order of `until`
             if numbers:
                 sites = list(map(self.table.site_ids.__getitem__, column.sites)) if any(column.sites) else []
                 slots.append([column.slot, numbers, sites, *column[4:]])
-        body: dict[str, Any] = {"version": self.table.version, "users": users, "newest": newest, "slots": slots}
+        body: dict[str, Any] = {"version": self.table.version, "users": users, "slots": slots}
+        body["newest"] = [newest[number] for number in range(len(users))]
         if self.table.period_s:
             body["periods"] = self._period_rows(places)
         if self.table.domains:
@@ -192,7 +192,7 @@ class Sums:
     def _users(self, columns: list[Column]) -> tuple[list[str], list[int]]:
         """Every user once, as the instance keeps names, and for each place the number there; -1: no name."""
         read_name = name_from_url_code if self.log_format is LogFormat.TWINPURSE else name_from_native
-        used = {place for column in columns for place in column.users}
+        used: set[int] = set().union(*(column.users for column in columns))
         numbers: dict[str, int] = {}
         places = [-1] * len(self._places)
         for name, place in self._places.items():
