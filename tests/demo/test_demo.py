@@ -144,6 +144,7 @@ def test_its_people_are_read_from_its_directory(demo: tuple[Child, int]) -> None
     assert "Failed" not in page
 
 
+@pytest.mark.long
 def test_the_demo_refuses_an_address_that_others_can_reach() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo.run", "--host", "0.0.0.0"],  # noqa: S104 - the address that must be refused

@@ -163,6 +163,7 @@ def storm(folder: Path, books: ServedBooks, *, kills: int, seed: int, lines_each
         books.close()
 
 
+@pytest.mark.long
 def test_killed_in_a_storm(folder: Path, empty_books: Path) -> None:
     books = ServedBooks(folder, list(NAMES.values()), books=empty_books)
     storm(folder, books, kills=2, seed=1, lines_each=200)

@@ -176,6 +176,7 @@ def test_errors_lead_to_their_fields(site: str, browser: Browser) -> None:
     assert page.get_by_label("Name").input_value() == "Kept"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("look", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_nothing_scrolls_sideways_on_a_narrow_phone(site: str, browser: Browser, look: str) -> None:
     page = browser.page(width=320, height=640)

@@ -89,7 +89,6 @@ def test_pages_are_for_administrators(print_app: Flask, address: str) -> None:
         assert browser.get(LIST + address).status_code == 403
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("address", ["/new", "/1", "/1/pause", "/1/resume", "/1/delete"])
 def test_forms_are_for_administrators_and_need_the_token(print_app: Flask, address: str) -> None:
     make(print_app)
