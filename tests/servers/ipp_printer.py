@@ -94,7 +94,7 @@ class IppPrinter:
             [DBUS_DAEMON, f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile"], log=folder / "bus.log"
         )
         argv = [IPPEVEPRINTER, "-v", "-n", "localhost", "-p", str(self.port), "-r", "off", "-k"]
-        argv += ["-d", str(folder / "spool"), "-2", "-f", formats, "-c", str(command), "Test Printer"]
+        argv += ["-d", str(folder / "spool"), "-2", "-s", "10,10", "-f", formats, "-c", str(command), "Test Printer"]
         env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self._bus_socket}"}
         self.child = Child(argv, env=env, log=folder / "log")
 
