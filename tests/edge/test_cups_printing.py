@@ -34,7 +34,7 @@ def test_a_printed_job_is_asked_for_and_captured(place: Place) -> None:
         "job_id": job,
         "title": "Römische Geschichte",
         "pages": 3,
-        "document": {"runs": [[3, False, "na_letter"]], "copies": 1, "duplex": False},
+        "document": {"runs": [[3, None, "na_letter"]], "copies": 1, "duplex": False},
         "host": "localhost",
     }
     assert place.captures() == [("/api/v1/print/jobs/1/capture", {"run": 1, "pages": 3})]
