@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from app.cards.service import COUNT_MAX
 from app.money import parse_amount
 from app.settings import settings_of_app
 from app.web.addresses import read_day
+from app.web.form_ids import check_form_id, new_form_id
 
 NAME_LENGTH_MAX = 80
 
@@ -59,12 +59,6 @@ def _code(_form: FlaskForm, field: Field) -> None:
         raise ValidationError(str(exc)) from None
 
 
-def _form_id(_form: FlaskForm, field: Field) -> None:
-    sent = field.raw_data[0] if field.raw_data else ""  # `data` would be a new id where none was sent
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", sent, re.ASCII):
-        raise ValidationError("The form was not complete. Nothing was changed; send it again")
-
-
 class BatchForm(FlaskForm):
     """New cards. `form_id` makes sending it twice the same as once."""
 
@@ -72,7 +66,7 @@ class BatchForm(FlaskForm):
     amount: Any = StringField("Amount on each card", validators=[_amount])
     count: Any = StringField("How many", validators=[_count])
     until: Any = StringField("Valid until (may stay empty)", validators=[_until])
-    form_id: Any = HiddenField(validators=[_form_id], default=lambda: secrets.token_urlsafe(18))
+    form_id: Any = HiddenField(validators=[check_form_id], default=new_form_id)
 
     def expires_at(self, zone: ZoneInfo) -> datetime | None:
         """Return when the last day ends, by the instance's clock; None for no end. Only of a form that is valid."""

@@ -171,4 +171,4 @@ def _ask(printer: Printer, error: str = "", username: str = "") -> str:
 
 def _back(printer: Printer) -> Response:
     place = {"printer": printer.name, "server": request.args.get("server") or None}
-    return flask.redirect(flask.url_for(".show_station", **place), 303)  # type: ignore[arg-type]
+    return flask.redirect(flask.url_for(".show_station", **place), 303)  # type: ignore[arg-type]  # None leaves it out

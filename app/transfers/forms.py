@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from typing import Any, Final
 
 from flask_wtf import FlaskForm
@@ -12,6 +10,7 @@ from wtforms.validators import ValidationError
 
 from app.money import parse_amount
 from app.settings import settings_of_app
+from app.web.form_ids import check_form_id, new_form_id
 
 COMMENT_LENGTH_MAX: Final = 100
 NAME_LENGTH_MAX: Final = 256
@@ -42,16 +41,10 @@ def _comment(_form: FlaskForm, field: Field) -> None:
         raise ValidationError(f"Use at most {COMMENT_LENGTH_MAX} characters, in one line")
 
 
-def _form_id(_form: FlaskForm, field: Field) -> None:
-    sent = field.raw_data[0] if field.raw_data else ""  # `data` would be a new id where none was sent
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", sent, re.ASCII):
-        raise ValidationError("The form was not complete. Nothing was changed; send it again")
-
-
 class TransferForm(FlaskForm):
     """What is given to whom. `form_id` makes sending it twice the same as once."""
 
     to: Any = StringField("User name of the person", validators=[_to])
     amount: Any = StringField("Amount", validators=[_amount])
     comment: Any = StringField("A few words (may stay empty)", validators=[_comment])
-    form_id: Any = HiddenField(validators=[_form_id], default=lambda: secrets.token_urlsafe(18))
+    form_id: Any = HiddenField(validators=[check_form_id], default=new_form_id)
