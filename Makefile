@@ -13,7 +13,7 @@ AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 AGAIN := $(PY) -m pytest --last-failed --last-failed-no-failures none
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-fresh test test-long check bench screenshots client requirements install install-demo packages
+.PHONY: help demo demo-fresh test test-long check bench screenshots client translations requirements install install-demo packages
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ screenshots: install ## Take a picture of every page, light, dark and on a phone
 client: ## Build the desktop client: a wheel, and a program of one file for this system
 	@sh requirements/install.sh client
 	$(PY) deploy/client/build.py
+
+translations: install ## Gather the texts of the tree into the catalogues, and say what is not translated
+	$(PY) -m language.gather
 
 requirements: ## Pin the requirements anew (needs uv)
 	for name in run demo dev client; do \
