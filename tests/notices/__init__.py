@@ -1,0 +1,1 @@
+"""Tests of notices and of the e-mails that carry them."""

@@ -1,0 +1,1 @@
+"""Tests of what people download about themselves."""
