@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import httpx2
 
+from language import ENGLISH
+from portal.lines import Line
 from portal.settings import Instance
 
-CONNECT_TIMEOUT_S = 0.5
-READ_TIMEOUT_S = 2.0
-DEADLINE_S = 2.5
+DEADLINE_S = 1.7
+"""For what a page waits for: with all the rest of it, it is there in less than 2.5 seconds."""
+
+PATIENT_S = 2.5
+"""For what somebody asked an instance to do, and watches."""
+
 BODY_BYTES_MAX = 256_000
 CALLS_AT_ONCE = 16
 """Per instance: one that hangs keeps no more threads than these, and none of another instance's."""
@@ -60,44 +62,40 @@ class UnknownPersonError(CallError):
 
 @dataclass
 class Call:
-    """One request to one instance. `deadline` is a moment of time.monotonic(), set when it is sent off."""
+    """One request to one instance. `language`: of the words that are asked for.
+
+    `deadline` is a moment of time.monotonic(), set when it is sent off.
+    """
 
     instance: Instance
     method: str
     path: str
     token: str
     body: bytes = b"{}"
+    language: str = ENGLISH.code
     deadline: float = 0.0
-    _sockets: list[socket.socket] = field(default_factory=list)
+    _line: Line | None = None
 
     def abandon(self) -> None:
         """Cut the connection, so that a thread that still reads from it is free at once."""
-        for open_socket in self._sockets:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
+        if self._line is not None:
+            self._line.cut(self)
 
-    def run(self, tls: ssl.SSLContext) -> bytes:
+    def run(self, line: Line) -> bytes:
         """Return the body of a good answer: status 200, JSON, small. Raises CallError."""
         if time.monotonic() >= self.deadline:
             raise LateError("too many calls are waiting for it")
-        timeout = httpx2.Timeout(1.0, connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
+        self._line = line
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Accept": "application/json",
             "Accept-Encoding": "identity",  # nothing that unpacks to a thousand times its size
+            "Accept-Language": self.language,
             "User-Agent": USER_AGENT,
         }
+        url, body = f"{self.instance.url}/api/v1{self.path}", self.body if self.method == "POST" else None
         try:
-            with (
-                httpx2.Client(verify=tls, trust_env=False, follow_redirects=False, timeout=timeout) as client,
-                client.stream(
-                    self.method,
-                    f"{self.instance.url}/api/v1{self.path}",
-                    headers=headers,
-                    content=self.body if self.method == "POST" else None,
-                    extensions={"trace": self._note_socket},
-                ) as response,
-            ):
+            with line.answer(self, self.method, url, headers=headers, body=body, deadline=self.deadline) as response:
                 return self._read(response)
         except (httpx2.DecodingError, httpx2.LocalProtocolError, httpx2.UnsupportedProtocol) as error:
             raise UnusableError(type(error).__name__) from error
@@ -128,13 +126,6 @@ class Call:
             raise UnusableError(f"status {response.status_code}")
         return bytes(body)
 
-    def _note_socket(self, event: str, facts: Mapping[str, Any]) -> None:
-        """The client's trace hook: remember each socket, the plain one and the one with TLS over it."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            open_socket = facts["return_value"].get_extra_info("socket")
-            if open_socket is not None:
-                self._sockets.append(open_socket)
-
 
 def _refusal(status: int, body: bytes) -> CallError:
     """The instance's own words for a refusal; a proxy's page is none."""
@@ -146,7 +137,7 @@ def _refusal(status: int, body: bytes) -> CallError:
 
 
 class Caller:
-    """Makes calls side by side. Threads start when they are first needed."""
+    """Makes calls side by side. Threads start when they are first needed, and each keeps its connection."""
 
     def __init__(self, instances: tuple[Instance, ...]) -> None:
         """Be ready to call `instances` and no other address."""
@@ -155,37 +146,46 @@ class Caller:
             instance.id: ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix=f"to-{instance.id}")
             for instance in instances
         }
+        self._of_thread = threading.local()
         self._skipped_until: dict[str, float] = {}
 
-    def run(self, calls: list[Call], *, insist: bool = False) -> dict[str, bytes | CallError]:
+    def run(
+        self, calls: list[Call], *, insist: bool = False, within_s: float = DEADLINE_S
+    ) -> dict[str, bytes | CallError]:
         """Make at most one call for each instance, all at once; return its body or its error by instance id.
 
-        It comes back after at most 2.5 seconds, whatever the instances do. One that was late is not called again for
+        It comes back after at most `within_s`, whatever the instances do. One that was late is not called again for
         3 seconds; `insist` calls it all the same, because a person asked for just that.
         """
         began = time.monotonic()
-        deadline = began + DEADLINE_S
         answers: dict[str, bytes | CallError] = {}
         running: dict[str, tuple[Call, Future[bytes]]] = {}
         for call in calls:
             if not insist and began < self._skipped_until.get(call.instance.id, began):
                 answers[call.instance.id] = SilentError("it was late a moment ago")
                 continue
-            call.deadline = deadline
-            running[call.instance.id] = (call, self._pools[call.instance.id].submit(call.run, self._tls))
-        wait([future for _, future in running.values()], timeout=DEADLINE_S)
+            call.deadline = began + within_s
+            running[call.instance.id] = (call, self._pools[call.instance.id].submit(self._make, call))
+        wait([future for _call, future in running.values()], timeout=within_s)
         for instance_id, (call, future) in running.items():
             answers[instance_id] = answer = _result(call, future)
             late = isinstance(answer, LateError)
             self._skipped_until[instance_id] = time.monotonic() + SKIPPED_S if late else began
         return answers
 
+    def _make(self, call: Call) -> bytes:
+        """Make a call in a thread of its instance's, over the connection that the thread keeps."""
+        line: Line | None = getattr(self._of_thread, "line", None)
+        if line is None:
+            line = self._of_thread.line = Line(self._tls)
+        return call.run(line)
+
 
 def _result(call: Call, future: Future[bytes]) -> bytes | CallError:
     if not future.done():
         future.cancel()
         call.abandon()
-        return LateError(f"no answer within {DEADLINE_S} seconds")
+        return LateError("no answer in time")
     try:
         return future.result()
     except CallError as error:

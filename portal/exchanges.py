@@ -14,7 +14,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.calls import Call, Caller, CallError, RefusedError, UnknownPersonError
+from language import N_
+from portal.calls import PATIENT_S, Call, Caller, CallError, RefusedError, UnknownPersonError
 from portal.exchange_records import Exchange, Records
 from portal.settings import ExchangeSection, Instance
 from portal.tokens import make_token
@@ -26,10 +27,13 @@ GIVE_UP: Final = timedelta(minutes=5)
 EVERY_S: Final = 15.0
 AT_ONCE: Final = 50
 REASONS: Final = {
-    "insufficient_balance": "There was not enough in the purse.",
-    "not_allowed": "The purse takes no part in exchanges.",
-    "not_found": "There is no such purse.",
+    "insufficient_balance": N_("There was not enough in the purse."),
+    "not_allowed": N_("The purse takes no part in exchanges."),
+    "not_found": N_("There is no such purse."),
 }
+REFUSED: Final = N_("The server refused it.")
+SILENT: Final = N_("The server did not answer in time.")
+"""Reasons stand in the records as they are here, and are translated where they are shown."""
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +80,7 @@ class Exchanges:
         if not self.records.take(exchange_id, now=now, until=now + BUSY):
             return
         try:
-            for _ in range(4):
+            for _step in range(4):
                 exchange = self.records.get(exchange_id)
                 if exchange is None or not exchange.is_open or not self._step(exchange):
                     return
@@ -127,7 +131,7 @@ class Exchanges:
 
     def _set_aside(self, exchange: Exchange) -> bool:
         if self._clock() - exchange.began_at > GIVE_UP:  # nobody wants it any more, hours after asking
-            return self._moved(exchange, "undoing", "The server did not answer in time.")
+            return self._moved(exchange, "undoing", SILENT)
         try:
             self._tell(exchange, exchange.source, "hold", amount_micro=exchange.amount)
         except (RefusedError, UnknownPersonError) as error:
@@ -152,11 +156,11 @@ class Exchanges:
             raise CallError(f"{instance_id} is no instance of this portal any more")
         token = make_token(instance, username=exchange.username, directory_id=exchange.directory_id)
         call = Call(instance, "POST", f"/exchanges/{exchange.id}/{step}", token, json.dumps(body).encode())
-        answer = self._caller.run([call], insist=True)[instance.id]
+        answer = self._caller.run([call], insist=True, within_s=PATIENT_S)[instance.id]
         if isinstance(answer, CallError):
             raise answer
 
 
 def _reason(error: CallError) -> str:
     code = error.code if isinstance(error, RefusedError) else "not_found"
-    return REASONS.get(code, "The server refused it.")
+    return REASONS.get(code, REFUSED)

@@ -14,6 +14,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from directory.gate import GatedDirectory
 from directory.interface import Directory
 from directory.ldap import LdapDirectory
+from language import requests as language_requests
 from portal import access, embed, exchange_pages, frame, pages
 from portal.exchange_records import Records
 from portal.exchanges import Exchanges
@@ -73,6 +74,7 @@ def create_app(
     )
     if settings.exchanges:
         exchanges.keep_going()  # what the last process of this portal left open
+    language_requests.init_app(app, default=settings.language)
     app.before_request(access.refuse_other_sites)
     CSRFProtect(app)
     signin.manager.init_app(app)

@@ -7,10 +7,13 @@ from typing import Any
 
 import flask
 from flask import Flask, Response, request
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from language import N_, _
 from portal.settings import Settings
+from portal.signin import IDLE_LIMIT, SEEN_EVERY
 
 CSP = "; ".join(
     (
@@ -35,12 +38,13 @@ HEADERS = {
 }
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
+LEFT_S = int((IDLE_LIMIT - SEEN_EVERY).total_seconds())
 
 _MEANINGS = {
-    403: "You may not do this, or the form came from another site. Nothing was changed.",
-    404: "Perhaps the address was mistyped, or the link is old.",
-    405: "This address does not take that.",
-    413: "That is too large.",
+    403: N_("You may not do this, or the form came from another site. Nothing was changed."),
+    404: N_("Perhaps the address was mistyped, or the link is old."),
+    405: N_("This address does not take that."),
+    413: N_("That is too large."),
 }
 
 
@@ -57,6 +61,7 @@ def init_app(app: Flask, settings: Settings) -> None:
                 "organisation": settings.organisation,
                 "portal_url": "",
                 "is_portal": True,
+                "left_s": _left_s(),
             },
             "tabs": [],
             "theme": theme if theme in THEMES else "system",
@@ -76,6 +81,12 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.register_error_handler(HTTPException, _explain)
 
 
+def _left_s() -> int:
+    """For how many seconds the session of who is signed in surely lasts; 0: nobody, or a page that loads by itself."""
+    loads_itself = request.args.get("retry") == "auto"
+    return LEFT_S if current_user.is_authenticated and not loads_itself else 0
+
+
 def _explain(error: HTTPException) -> Any:
     status = error.code or 500
     if status < 400:
@@ -84,12 +95,14 @@ def _explain(error: HTTPException) -> Any:
         # The request names a host that is not ours: no address can be built, so no page either.
         return flask.Response("This server does not answer to that name.\n", 400, mimetype="text/plain")
     if isinstance(error, CSRFError):
-        return page(400, "The form was too old, or came from another site. Nothing was changed. Go back and try again.")
+        return page(
+            400, _("The form was too old, or came from another site. Nothing was changed. Go back and try again.")
+        )
     if status >= 500:
-        error_id = "-".join(secrets.token_hex(2).upper() for _ in range(2))
+        error_id = "-".join(secrets.token_hex(2).upper() for _half in range(2))
         flask.current_app.logger.error("error %s at %s %s", error_id, request.method, request.path)
-        return page(status, "This page only reads. Your balances did not change and nothing was charged.", error_id)
-    return page(status, _MEANINGS.get(status, "The browser sent something that this page cannot use."))
+        return page(status, _("This page only reads. Your balances did not change and nothing was charged."), error_id)
+    return page(status, _(_MEANINGS.get(status, N_("The browser sent something that this page cannot use."))))
 
 
 def page(status: int, means: str, error_id: str = "") -> tuple[str, int]:

@@ -13,6 +13,8 @@ from werkzeug.wrappers import Response
 
 from directory.interface import BadCredentialsError, DirectoryError
 from directory.refusals import refusal_in_words
+from language import N_, _
+from language.requests import remember
 from portal import rules
 from portal.access import public, signed_in
 from portal.exchanges import Exchanges
@@ -23,7 +25,7 @@ from portal.signin import SignIn, WaitError
 
 EXTENSION = "portal"
 RETRY_S = 30
-AWAY = "The network’s directory does not answer, so nobody can be signed in now. Try again soon."
+AWAY = N_("The network’s directory does not answer, so nobody can be signed in now. Try again soon.")
 
 blueprint = Blueprint("pages", __name__)
 
@@ -55,9 +57,9 @@ def show_purses() -> str:
         "purses.html",
         purses=purses,
         words=rules,
-        links=services.settings.links,
+        links=[rules.in_language(each) for each in services.settings.links],
         pairs=services.settings.exchanges,
-        notices=services.settings.notices,
+        notices=[rules.in_language(each) for each in services.settings.notices],
         now=now,
         zone=zone,
         retry_s=RETRY_S,
@@ -85,11 +87,10 @@ def sign_in() -> tuple[str, int] | Response:
     except BadCredentialsError as error:
         return _sign_in_page(refusal_in_words(error.reason)), 401
     except WaitError as error:
-        wait = rules.wait_in_words(error.wait_s)
-        return _sign_in_page(f"Too many tries. Wait {wait}, then try again."), 429
+        return _sign_in_page(rules.too_many_tries(error.wait_s)), 429
     except DirectoryError as error:
         flask.current_app.logger.error("sign-in: the directory gives no answer: %s", error)
-        return _sign_in_page(AWAY), 503
+        return _sign_in_page(_(AWAY)), 503
     return flask.redirect(_own_path(request.form.get("next")), 303)
 
 
@@ -98,7 +99,7 @@ def sign_in() -> tuple[str, int] | Response:
 def sign_out() -> Response:
     """End this session."""
     services_of_app().signin.sign_out()
-    flask.flash("You are signed out here. The purses may still know you: close the browser too.")
+    flask.flash(_("You are signed out here. The purses may still know you: close the browser too."))
     return flask.redirect("/sign-in", 303)
 
 
@@ -116,9 +117,12 @@ def go(instance_id: str) -> Response:
         )
     except EntranceError as error:
         flask.flash(
-            f"{instance.name} could not be opened: you have no purse there."
+            _("%(name)s could not be opened: you have no purse there.", name=instance.name)
             if error.problem == "unknown_person"
-            else f"{instance.name} could not be opened: its server does not answer as it should. Try again soon.",
+            else _(
+                "%(name)s could not be opened: its server does not answer as it should. Try again soon.",
+                name=instance.name,
+            ),
             "warn",
         )
         return flask.redirect("/")
@@ -140,6 +144,20 @@ def choose_theme() -> Response:
         secure=services_of_app().settings.is_https,
     )
     return response
+
+
+@blueprint.get("/language")
+@public
+def choose_language() -> Response:
+    """Keep the language that was chosen in a cookie, and go back."""
+    return remember(flask.redirect(_own_path(request.args.get("next"))), request.args.get("value"))
+
+
+@blueprint.get("/stay")
+@signed_in
+def stay() -> Response:
+    """Answer nothing: the session was used, and so goes on."""
+    return Response(status=204)
 
 
 @blueprint.get("/healthz")
@@ -167,5 +185,7 @@ def _sign_in_page(error: str = "") -> str:
 
 def _own_path(wanted: str | None) -> str:
     """Return `wanted` when it is one of the few paths worth going back to, else the start page."""
-    known = {"/sign-in", *(f"/go/{instance.id}" for instance in services_of_app().settings.instances)}
+    settings = services_of_app().settings
+    known = {"/sign-in", *(f"/go/{instance.id}" for instance in settings.instances)}
+    known |= {"/exchange"} if settings.exchanges else set()
     return wanted if wanted in known else "/"

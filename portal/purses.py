@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from portal.calls import Call, Caller, CallError, SilentError, UnknownPersonError, UnusableError
+from language import current
+from portal.calls import PATIENT_S, Call, Caller, CallError, SilentError, UnknownPersonError, UnusableError
 from portal.cards import Card, EnterCode
 from portal.settings import Instance
 from portal.store import Store
@@ -71,7 +72,13 @@ class Purses:
         `insist`: ask an instance too that kept a page waiting a moment ago.
         """
         calls = [
-            Call(instance, "GET", "/purse", make_token(instance, username=username, directory_id=directory_id))
+            Call(
+                instance,
+                "GET",
+                "/purse",
+                make_token(instance, username=username, directory_id=directory_id),
+                language=current().code,
+            )
             for instance in self.instances
         ]
         answers = self._caller.run(calls, insist=insist)
@@ -84,7 +91,7 @@ class Purses:
             except CallError as error:
                 problems[instance.id] = _problem(error)
                 log.warning("instance %s: %s", instance.id, error)
-        self._keep(directory_id, {instance_id: text for instance_id, (_, text) in fresh.items()}, now)
+        self._keep(directory_id, {instance_id: text for instance_id, (_card, text) in fresh.items()}, now)
         last = self._last(directory_id) if problems else {}
         purses = []
         for instance in self.instances:
@@ -98,7 +105,8 @@ class Purses:
         An address anywhere else than at the instance's configured public_url is refused.
         """
         token = make_token(instance, username=username, directory_id=directory_id)
-        answer = self._caller.run([Call(instance, "POST", "/enter-codes", token)], insist=True)[instance.id]
+        call = Call(instance, "POST", "/enter-codes", token)
+        answer = self._caller.run([call], insist=True, within_s=PATIENT_S)[instance.id]
         try:
             if isinstance(answer, CallError):
                 raise answer
@@ -127,7 +135,7 @@ class Purses:
         last = {}
         for instance_id, row in kept.items():
             try:
-                last[instance_id] = (Card.model_validate_json(row.text), row.heard_at)
+                last[instance_id] = (Card.model_validate_json(row.text).remembered(), row.heard_at)
             except ValidationError:  # kept by another version
                 log.warning("the last known value of %s cannot be read any more", instance_id)
         return last

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from language import N_, _, _n, current, dates, numbers
 from portal.cards import Card
 from portal.purses import Purse
+from portal.settings import LinkSection, NoticeSection
 
-_NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+Said = TypeVar("Said", LinkSection, NoticeSection)
+
+_HEADINGS: Final = {
+    1: N_("Your purse"),
+    2: N_("Your two purses"),
+    3: N_("Your three purses"),
+    4: N_("Your four purses"),
+    5: N_("Your five purses"),
+    6: N_("Your six purses"),
+}
 
 
 def heading(count: int) -> str:
     """Return the title of the page for so many purses."""
-    return "Your purse" if count == 1 else f"Your {_NUMBERS.get(count, count)} purses"
+    if count in _HEADINGS:
+        return _(_HEADINGS[count])
+    return _("Your %(number)s purses", number=numbers.count(count))
 
 
 def first_name(display_name: str) -> str:
@@ -30,44 +44,52 @@ def initials(display_name: str) -> str:
     return "".join([letters[0], letters[-1]] if len(letters) > 1 else letters).upper()
 
 
-def day(moment: datetime) -> str:
-    """Return "Thursday 19 November"."""
-    return f"{moment:%A} {moment.day} {moment:%B}"
-
-
 def clock(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
     """Return the time of day, "12:04"; with the day, "19 Nov 12:04", when that is not today."""
     local, today = moment.astimezone(zone), now.astimezone(zone)
     if local.date() == today.date():
-        return f"{local:%H:%M}"
-    year = "" if local.year == today.year else f" {local.year}"
-    return f"{local.day} {local:%b}{year} {local:%H:%M}"
+        return dates.clock(local)
+    return f"{dates.short_day(local, year=local.year != today.year)} {dates.clock(local)}"
 
 
 def age(heard_at: datetime, now: datetime) -> str:
     """Return how long ago: "less than a minute ago", "33 minutes ago", "about 2 hours ago", "3 days ago"."""
     minutes = max(0, int((now - heard_at).total_seconds() // 60))
     if minutes < 1:
-        return "less than a minute ago"
+        return _("less than a minute ago")
     if minutes < 120:
-        return _counted(minutes, "minute") + " ago"
+        return _n("%(num)s minute ago", "%(num)s minutes ago", minutes)
     if minutes < 48 * 60:
-        return f"about {_counted(minutes // 60, 'hour')} ago"
-    return _counted(minutes // 1440, "day") + " ago"
+        return _n("about %(num)s hour ago", "about %(num)s hours ago", minutes // 60)
+    return _n("%(num)s day ago", "%(num)s days ago", minutes // 1440)
 
 
-def wait_in_words(seconds: float) -> str:
-    """Return a wait, rounded up: "30 seconds", "31 minutes"."""
+def too_many_tries(seconds: float) -> str:
+    """Return how long to wait, rounded up: "30 seconds", "31 minutes"."""
     if seconds <= 90:
-        return _counted(max(1, -int(-seconds // 1)), "second")
-    return _counted(-int(-seconds // 60), "minute")
+        whole = max(1, -int(-seconds // 1))
+        return _n(
+            "Too many tries. Wait %(num)s second, then try again.",
+            "Too many tries. Wait %(num)s seconds, then try again.",
+            whole,
+        )
+    whole = -int(-seconds // 60)
+    return _n(
+        "Too many tries. Wait %(num)s minute, then try again.",
+        "Too many tries. Wait %(num)s minutes, then try again.",
+        whole,
+    )
 
 
 def trend_label(card: Card) -> str:
     """Describe the small line for those who do not see it."""
     first, last = card.trend[0].balance_micro, card.trend[-1].balance_micro
-    direction = "lower than" if last < first else "higher than" if last > first else "the same as"
-    return f"The last {len(card.trend)} days: now {card.balance_text}, {direction} at the start"
+    values = {"days": numbers.count(len(card.trend)), "balance": card.balance_text}
+    if last < first:
+        return _("The last %(days)s days: now %(balance)s, lower than at the start", **values)
+    if last > first:
+        return _("The last %(days)s days: now %(balance)s, higher than at the start", **values)
+    return _("The last %(days)s days: now %(balance)s, the same as at the start", **values)
 
 
 def what_still_works(purse: Purse, purses: Sequence[Purse]) -> str:
@@ -75,16 +97,12 @@ def what_still_works(purse: Purse, purses: Sequence[Purse]) -> str:
     card = purse.card
     if not purse.is_fresh or card is None or card.state != "empty" or card.mode == "monitor":
         return ""
-    words = {"print": "Printing", "internet": "The Internet"}
     for other in purses:
         if other is purse or not other.is_fresh or other.card is None or other.card.state == "empty":
             continue
-        paid = [what for what in other.card.charges if what not in card.charges]
+        paid = tuple(what for what in ("print", "internet") if what in other.card.charges and what not in card.charges)
         if paid:
-            return (
-                f"{' and '.join(words[what] for what in paid)} still {'work' if len(paid) > 1 else 'works'}: "
-                f"{other.instance.name} is a purse of its own."
-            )
+            return _(_STILL[paid], name=other.instance.name)
     return ""
 
 
@@ -93,38 +111,36 @@ def together(purses: Sequence[Purse]) -> str:
     cards = [purse.card for purse in purses if purse.is_fresh and purse.card is not None]
     if len(cards) < 2 or len(cards) < len(purses):
         return ""
-    units = {(card.amount_symbol, card.symbol_is_after, len(card.amount_figure.partition(".")[2])) for card in cards}
-    if len(units) > 1:
+    if len({(card.amount_symbol, card.kind, card.decimals) for card in cards}) > 1:
         return ""
-    return amount_like(cards[0], sum(card.balance_micro for card in cards))
+    return cards[0].amount(sum(card.balance_micro for card in cards))
 
 
-def amount_like(card: Card, micro: int) -> str:
-    """Return an amount (millionths) written as the card's own balance is: "$14.20", "120 MB".
-
-    As the instances show a balance: it never says more than there is.
-    """
-    decimals = len(card.amount_figure.partition(".")[2])
-    whole, rest = divmod(abs(micro // 10 ** (6 - decimals)), 10**decimals)
-    figure = f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}"
-    sign = "\N{MINUS SIGN}" if micro < 0 else ""
-    if card.symbol_is_after:
-        return f"{sign}{figure}\N{NO-BREAK SPACE}{card.amount_symbol}"
-    return f"{sign}{card.amount_symbol}{figure}"
+def in_language(said: Said) -> Said:
+    """Return a link or notice of the administrators with its words in the language spoken now, where there are any."""
+    ending = f"_{current().code}"
+    own = {name.removesuffix(ending): words for name, words in said if name.endswith(ending) and words}
+    return said.model_copy(update=own)
 
 
 def foot_note(purses: Sequence[Purse], *, moves: bool = False) -> str:
     """Say what each purse pays for, as far as it is known; "" for a single purse. `moves`: value can be moved."""
     if len(purses) < 2:
         return ""
-    pays: dict[tuple[str, ...], str] = {("print",): "printing", ("internet",): "the Internet"}
     sentences = [
-        f"{purse.instance.name} money pays only for {pays[tuple(purse.card.charges)]}."
+        _(_PAYS[purse.card.charges[0]], name=purse.instance.name)
         for purse in purses
-        if purse.card is not None and tuple(purse.card.charges) in pays
+        if purse.card is not None and len(purse.card.charges) == 1
     ]
-    return " ".join(sentences if moves else [*sentences, "Money cannot move from one purse to another."])
+    return " ".join(sentences if moves else [*sentences, _("Money cannot move from one purse to another.")])
 
 
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+_STILL: Final = {
+    ("print",): N_("Printing still works: %(name)s is a purse of its own."),
+    ("internet",): N_("The Internet still works: %(name)s is a purse of its own."),
+    ("print", "internet"): N_("Printing and the Internet still work: %(name)s is a purse of its own."),
+}
+_PAYS: Final = {
+    "print": N_("%(name)s money pays only for printing."),
+    "internet": N_("%(name)s money pays only for the Internet."),
+}

@@ -105,11 +105,13 @@ class EmbedSection(_Section):
 
 
 class LinkSection(_Section):
-    """A link of the administrators, shown under the purses."""
+    """A link of the administrators, shown under the purses; `…_de` for who reads German, where there is any."""
 
     title: str = Field(min_length=1, max_length=80)
     href: WebAddress
     note: str = Field(default="", max_length=200)
+    title_de: str = Field(default="", max_length=80)
+    note_de: str = Field(default="", max_length=200)
 
 
 def _rate(text: str) -> str:
@@ -133,10 +135,12 @@ class ExchangeSection(_Section):
 
 
 class NoticeSection(_Section):
-    """What the administrators have to say to everybody, over the purses."""
+    """What the administrators have to say to everybody, over the purses; `…_de` as with links."""
 
     title: str = Field(min_length=1, max_length=120)
     text: str = Field(default="", max_length=1000)
+    title_de: str = Field(default="", max_length=120)
+    text_de: str = Field(default="", max_length=1000)
     level: Literal["info", "warn", "bad"] = "info"
 
 
@@ -148,6 +152,7 @@ class Config(_Section):
     organisation: str = Field(default="", max_length=80)
     public_url: WebAddress
     time_zone: Annotated[str, AfterValidator(_zone_name)]
+    language: Literal["en", "de"] = "en"
     demo: bool = False
     directory: DirectorySettings
     sign_in: SignInSection = SignInSection()
@@ -198,6 +203,7 @@ class Settings:
     organisation: str
     public_url: str
     zone: ZoneInfo
+    language: str
     directory: DirectorySettings
     directory_password: str
     secret_key: str
@@ -237,6 +243,7 @@ class Settings:
             organisation=config.organisation,
             public_url=config.public_url,
             zone=ZoneInfo(config.time_zone),
+            language=config.language,
             directory=config.directory,
             directory_password=password,
             secret_key=secret_key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from directory.throttle import Count, Rule, Subject, taken_back
 
 STORE_FILE = "portal.db"
 BUSY_TIMEOUT_S = 2.0
-SHORT_BUSY_TIMEOUT_S = 0.5
+SHORT_BUSY_TIMEOUT_S = 0.3
 """For what a page can do without: its reader does not wait long for a file that another process holds."""
 
 _TABLES = """
@@ -78,9 +79,11 @@ class Store:
         """Make the file in `folder` where it is missing; only its owner may read it."""
         self.path = folder / STORE_FILE
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-        with self._connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_TABLES)
+        # SQLite tidies its log up, with a wait for the disk, when the last connection closes: one stays open.
+        stays = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, stays.close)
+        stays.execute("PRAGMA journal_mode = WAL")
+        stays.executescript(_TABLES)
 
     def add_session(self, token: str, row: SessionRow) -> None:
         """Keep a session; only a digest of its token is stored."""

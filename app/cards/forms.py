@@ -18,6 +18,7 @@ from app.money import parse_amount
 from app.settings import settings_of_app
 from app.web.addresses import read_day
 from app.web.form_ids import check_form_id, new_form_id
+from language import N_, _, numbers
 
 NAME_LENGTH_MAX = 80
 
@@ -25,7 +26,9 @@ NAME_LENGTH_MAX = 80
 def _name(_form: FlaskForm, field: Field) -> None:
     text = (field.data or "").strip()
     if not text or len(text) > NAME_LENGTH_MAX or not text.isprintable():
-        raise ValidationError(f"Give the cards a name of at most {NAME_LENGTH_MAX} characters, such as “Shop, autumn”")
+        raise ValidationError(
+            _("Give the cards a name of at most %(most)s characters, such as “Shop, autumn”", most=NAME_LENGTH_MAX)
+        )
 
 
 def _amount(_form: FlaskForm, field: Field) -> None:
@@ -34,22 +37,22 @@ def _amount(_form: FlaskForm, field: Field) -> None:
     except ValueError as exc:
         raise ValidationError(str(exc)) from None
     if amount <= 0:
-        raise ValidationError("The amount must be more than 0")
+        raise ValidationError(_("The amount must be more than 0"))
 
 
 def _count(_form: FlaskForm, field: Field) -> None:
     text = (field.data or "").strip()
     if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) or not 1 <= int(text) <= COUNT_MAX:
-        raise ValidationError(f"Write how many cards, from 1 to {COUNT_MAX:,}")
+        raise ValidationError(_("Write how many cards, from 1 to %(most)s", most=numbers.count(COUNT_MAX)))
 
 
 def _until(_form: FlaskForm, field: Field) -> None:
     text = (field.data or "").strip()
     day = read_day(text)
     if text and day is None:
-        raise ValidationError("Choose the last day, such as 2027-07-31, or leave it empty")
+        raise ValidationError(_("Choose the last day, such as 2027-07-31, or leave it empty"))
     if day is not None and day < clock.now().astimezone(settings_of_app().zone).date():
-        raise ValidationError("Choose today or a later day")
+        raise ValidationError(_("Choose today or a later day"))
 
 
 def _code(_form: FlaskForm, field: Field) -> None:
@@ -62,10 +65,10 @@ def _code(_form: FlaskForm, field: Field) -> None:
 class BatchForm(FlaskForm):
     """New cards. `form_id` makes sending it twice the same as once."""
 
-    name: Any = StringField("Name", validators=[_name])
-    amount: Any = StringField("Amount on each card", validators=[_amount])
-    count: Any = StringField("How many", validators=[_count])
-    until: Any = StringField("Valid until (may stay empty)", validators=[_until])
+    name: Any = StringField(N_("Name"), validators=[_name])
+    amount: Any = StringField(N_("Amount on each card"), validators=[_amount])
+    count: Any = StringField(N_("How many"), validators=[_count])
+    until: Any = StringField(N_("Valid until (may stay empty)"), validators=[_until])
     form_id: Any = HiddenField(validators=[check_form_id], default=new_form_id)
 
     def expires_at(self, zone: ZoneInfo) -> datetime | None:
@@ -79,4 +82,4 @@ class BatchForm(FlaskForm):
 class CardForm(FlaskForm):
     """A card to redeem."""
 
-    code: Any = StringField("Code", validators=[_code])
+    code: Any = StringField(N_("Code"), validators=[_code])

@@ -19,6 +19,7 @@ from app.ledger import accounts
 from app.money import parse_amount
 from app.settings import settings_of_app
 from app.web import sheets
+from language import _, dates
 
 ID = "int(max=9223372036854775807)"
 
@@ -39,10 +40,10 @@ def redeem() -> AnyResponse | tuple[str, int]:
     form, user_id, now = CardForm(), current_user.id, clock.now()
     if not form.validate():
         return _ask(form), 422
-    code = rules.read_code(form.code.data)
+    code, language = rules.read_code(form.code.data), settings_of_app().config.language
     try:
         service.check_tries(reading(), user_id=user_id, now=now)
-        batch = writing(lambda session: service.redeem(session, user_id=user_id, code=code, now=now))
+        batch = writing(lambda session: service.redeem(session, user_id=user_id, code=code, now=now, language=language))
     except NotFoundError as exc:
         writing(lambda session: service.note_wrong(session, user_id=user_id, now=now))
         form.code.errors = [exc.message]
@@ -55,7 +56,14 @@ def redeem() -> AnyResponse | tuple[str, int]:
         return _ask(form), 429
     unit = settings_of_app().unit
     balance = accounts.get_account(reading(), user_id=user_id).available
-    flask.flash(f"{unit.text(batch.amount)} is in your purse now: {unit.text(balance)} left.", "ok")
+    flask.flash(
+        _(
+            "%(amount)s is in your purse now: %(balance)s left.",
+            amount=unit.text(batch.amount),
+            balance=unit.text(balance),
+        ),
+        "ok",
+    )
     return flask.redirect("/", 303)
 
 
@@ -110,7 +118,7 @@ def download_codes() -> Response:
     """Give the codes that the page before shows as a file; they are sent back from there, since nobody else knows."""
     rows = [line.split(" ") for line in flask.request.form.get("codes", "").splitlines() if line]
     amount, until = flask.request.form.get("amount", "")[:40], flask.request.form.get("until", "")[:40]
-    table = [["number", "code", "amount", "valid until"], *([*row[:2], amount, until] for row in rows)]
+    table = [[_("number"), _("code"), _("amount"), _("valid until")], *([*row[:2], amount, until] for row in rows)]
     text = sheets.BOM + sheets.as_csv([sheets.guarded(cell) for cell in row] for row in table)
     response = Response(text, mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="cards.csv"'
@@ -125,7 +133,7 @@ def void(batch_id: int) -> AnyResponse:
     by, now = current_user.signature, clock.now()
     try:
         batch = writing(lambda session: service.void(session, batch_id=batch_id, by=by, now=now))
-        flask.flash(f"The cards of “{batch.name}” that nobody has redeemed are worthless now.", "ok")
+        flask.flash(_("The cards of “%(name)s” that nobody has redeemed are worthless now.", name=batch.name), "ok")
     except InvalidInputError as exc:
         flask.flash(exc.message, "bad")
     return flask.redirect(flask.url_for(".list_batches"), 303)
@@ -140,4 +148,4 @@ def _last_day(expires_at: datetime | None) -> str:
     if expires_at is None:
         return ""
     day = (expires_at - timedelta(seconds=1)).astimezone(settings_of_app().zone)
-    return f"{day:%d %B %Y}".lstrip("0")
+    return dates.day(day, year=True)

@@ -7,6 +7,8 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
+from language import _, numbers
+
 LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """32 signs; 0, 1, I and O are left out, since on paper they look like others."""
 
@@ -19,7 +21,7 @@ WRONG_WINDOW: Final = timedelta(hours=1)
 
 def make_code() -> str:
     """Return a new code of 16 signs: 15 of chance and a check sign."""
-    chance = "".join(secrets.choice(LETTERS) for _ in range(LENGTH - 1))
+    chance = "".join(secrets.choice(LETTERS) for _sign in range(LENGTH - 1))
     return chance + check_sign(chance)
 
 
@@ -45,14 +47,27 @@ def read_code(typed: str) -> str:
     """
     code = "".join(sign for sign in typed.upper() if sign not in " -\N{EN DASH}\N{NO-BREAK SPACE}\t").strip()
     if not code:
-        raise ValueError("Type the code of your card")
+        raise ValueError(_("Type the code of your card"))
     strange = sorted({sign for sign in code if sign not in LETTERS})
     if strange:
-        raise ValueError(f"No code has {' or '.join(f'“{sign}”' for sign in strange[:3])} in it. Look at it again")
+        raise ValueError(
+            _(
+                "No code has any of these signs in it: %(signs)s. Look at it again",
+                signs=" ".join(f"“{sign}”" for sign in strange[:3]),
+            )
+            if len(strange) > 1
+            else _("No code has “%(sign)s” in it. Look at it again", sign=strange[0])
+        )
     if len(code) != LENGTH:
-        raise ValueError(f"A code has {LENGTH} letters and figures; this has {len(code)}")
+        raise ValueError(
+            _(
+                "A code has %(length)s letters and figures; this has %(found)s",
+                length=LENGTH,
+                found=numbers.count(len(code)),
+            )
+        )
     if check_sign(code[:-1]) != code[-1]:
-        raise ValueError("Something in this code was typed wrong. Look at it again")
+        raise ValueError(_("Something in this code was typed wrong. Look at it again"))
     return code
 
 

@@ -13,6 +13,7 @@ from app.cards.models import Card, CardBatch, WrongCode
 from app.errors import InvalidInputError, KeyReusedError, NotFoundError, TooManyAttemptsError, WrongStateError
 from app.ledger import accounts
 from app.ledger import service as ledger
+from language import ENGLISH, _, _n, speaking
 
 COUNT_MAX = 5_000
 
@@ -47,7 +48,7 @@ def make_batch(
     """
     if session.scalar(select(CardBatch.id).where(CardBatch.form_id == form_id)) is not None:
         raise KeyReusedError(
-            "These cards were made already, and their codes were shown then. Void them and make new ones."
+            _("These cards were made already, and their codes were shown then. Void them and make new ones.")
         )
     batch = CardBatch(
         form_id=form_id,
@@ -60,7 +61,7 @@ def make_batch(
     )
     session.add(batch)
     session.flush()
-    codes = [rules.make_code() for _ in range(count)]
+    codes = [rules.make_code() for _number in range(count)]
     session.add_all(
         Card(batch_id=batch.id, number=number, code_hash=rules.code_hash(code))
         for number, code in enumerate(codes, start=1)
@@ -74,7 +75,14 @@ def check_tries(session: Session, *, user_id: int, now: datetime) -> None:
     row = session.get(WrongCode, user_id)
     if row is not None and row.count >= rules.WRONG_MAX and now - row.since < rules.WRONG_WINDOW:
         minutes = max(1, int((row.since + rules.WRONG_WINDOW - now).total_seconds() // 60))
-        raise TooManyAttemptsError(f"Too many wrong codes. Try again in {minutes} minutes.", wait_s=minutes * 60)
+        raise TooManyAttemptsError(
+            _n(
+                "Too many wrong codes. Try again in %(num)s minute.",
+                "Too many wrong codes. Try again in %(num)s minutes.",
+                minutes,
+            ),
+            wait_s=minutes * 60,
+        )
 
 
 def note_wrong(session: Session, *, user_id: int, now: datetime) -> None:
@@ -88,24 +96,24 @@ def note_wrong(session: Session, *, user_id: int, now: datetime) -> None:
         row.count += 1
 
 
-def redeem(session: Session, *, user_id: int, code: str, now: datetime) -> CardBatch:
+def redeem(session: Session, *, user_id: int, code: str, now: datetime, language: str = ENGLISH.code) -> CardBatch:
     """Put the amount of the card with `code` (from `rules.read_code`) into somebody's purse; return its batch.
 
     The same card by the same person again changes nothing. Raises NotFoundError (no such card), WrongStateError (used
-    by somebody else, expired, or voided; the sentence says which, and that nothing was changed).
+    by somebody else, expired, or voided; the sentence says which). `language`: of the words in the books.
     """
     card = session.scalar(select(Card).where(Card.code_hash == rules.code_hash(code)).with_for_update())
     if card is None:
-        raise NotFoundError("There is no card with this code.")
+        raise NotFoundError(_("There is no card with this code."))
     batch = session.get_one(CardBatch, card.batch_id)
     if card.redeemed_by_id == user_id:
         return batch
     if card.redeemed_at is not None:
-        raise WrongStateError("This card has been used already.")
+        raise WrongStateError(_("This card has been used already."))
     if batch.voided_at is not None:
-        raise WrongStateError("This card is no longer valid. Ask where you got it.")
+        raise WrongStateError(_("This card is no longer valid. Ask where you got it."))
     if batch.expires_at is not None and batch.expires_at <= now:
-        raise WrongStateError("This card has expired. Ask where you got it.")
+        raise WrongStateError(_("This card has expired. Ask where you got it."))
     taken = session.execute(
         update(Card)
         .where(Card.id == card.id, Card.redeemed_at.is_(None))
@@ -114,8 +122,10 @@ def redeem(session: Session, *, user_id: int, code: str, now: datetime) -> CardB
         .execution_options(synchronize_session=False)
     ).first()
     if taken is None:
-        raise WrongStateError("This card has been used already.")
+        raise WrongStateError(_("This card has been used already."))
     account = accounts.get_account(session, user_id=user_id)
+    with speaking(language):
+        title, detail = _("Card"), _("%(name)s, number %(number)s", name=batch.name, number=card.number)
     ledger.post(
         session,
         account_id=account.id,
@@ -123,8 +133,8 @@ def redeem(session: Session, *, user_id: int, code: str, now: datetime) -> CardB
         source="card",
         key=f"card:{card.id}",
         now=now,
-        title="Card",
-        detail=f"{batch.name}, number {card.number}",
+        title=title,
+        detail=detail,
     )
     session.expire_all()
     return session.get_one(CardBatch, batch.id)
@@ -155,8 +165,8 @@ def void(session: Session, *, batch_id: int, by: str, now: datetime) -> CardBatc
     """Make every card of a batch that was not redeemed worthless. Raises NotFoundError, InvalidInputError (voided)."""
     batch = session.get(CardBatch, batch_id, with_for_update=True)
     if batch is None:
-        raise NotFoundError("There is no such batch of cards.")
+        raise NotFoundError(_("There is no such batch of cards."))
     if batch.voided_at is not None:
-        raise InvalidInputError("This batch was voided before. Nothing was changed.")
+        raise InvalidInputError(_("This batch was voided before. Nothing was changed."))
     batch.voided_at, batch.voided_by = now, by[:600]
     return batch

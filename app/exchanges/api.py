@@ -71,6 +71,7 @@ def credit(exchange_id: str) -> dict[str, Any]:
             detail=body.detail,
             allowed=settings_of_app().config.exchange.into,
             now=clock.now(),
+            language=settings_of_app().config.language,
         )
     )
     return {}
@@ -83,7 +84,14 @@ def charge(exchange_id: str) -> dict[str, Any]:
     body, user = read_body(WordsBody), _person()
     _check(exchange_id)
     writing(
-        lambda session: service.charge(session, exchange_id=exchange_id, user=user, detail=body.detail, now=clock.now())
+        lambda session: service.charge(
+            session,
+            exchange_id=exchange_id,
+            user=user,
+            detail=body.detail,
+            now=clock.now(),
+            language=settings_of_app().config.language,
+        )
     )
     return {}
 

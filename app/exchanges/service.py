@@ -18,6 +18,7 @@ from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Account, Entry, Hold
 from app.people.models import User
+from language import ENGLISH, _, speaking
 
 SOURCE: Final = "exchange"
 HOLD_LIFE: Final = timedelta(days=365)
@@ -52,7 +53,15 @@ def set_aside(session: Session, *, exchange_id: str, user: User, amount: int, al
 
 
 def credit(
-    session: Session, *, exchange_id: str, user: User, amount: int, detail: str, allowed: bool, now: datetime
+    session: Session,
+    *,
+    exchange_id: str,
+    user: User,
+    amount: int,
+    detail: str,
+    allowed: bool,
+    now: datetime,
+    language: str = ENGLISH.code,
 ) -> None:
     """Credit somebody's purse. `allowed`: whether the instance lets value in.
 
@@ -69,25 +78,33 @@ def credit(
         source=SOURCE,
         key=key_of(exchange_id, "in"),
         now=now,
-        title="Exchange",
+        title=_title(language),
         detail=detail,
     )
 
 
-def charge(session: Session, *, exchange_id: str, user: User, detail: str, now: datetime) -> None:
+def charge(
+    session: Session, *, exchange_id: str, user: User, detail: str, now: datetime, language: str = ENGLISH.code
+) -> None:
     """Charge what was set aside. Raises NotFoundError (nothing was), WrongStateError (it was given back)."""
     placed = _hold_of(session, exchange_id, user)
     if placed is None:
-        raise NotFoundError("Nothing was set aside for this exchange.")
+        raise NotFoundError(_("Nothing was set aside for this exchange."))
     ledger.capture(
         session,
         hold_id=placed.id,
         amount=placed.amount,
         key=key_of(exchange_id, "out"),
         now=now,
-        title="Exchange",
+        title=_title(language),
         detail=detail,
     )
+
+
+def _title(language: str) -> str:
+    """What stands in the books, in the instance's own language."""
+    with speaking(language):
+        return _("Exchange")
 
 
 def give_back(session: Session, *, exchange_id: str, user: User, now: datetime) -> None:
@@ -109,6 +126,6 @@ def _locked(session: Session, user: User) -> Account:
 
 def _must_be_allowed(user: User, allowed: bool) -> None:
     if not allowed:
-        raise NotAllowedError("This purse takes no part in exchanges.")
+        raise NotAllowedError(_("This purse takes no part in exchanges."))
     if not user.is_active:
-        raise NotAllowedError("This person may not use a purse any more.")
+        raise NotAllowedError(_("This person may not use a purse any more."))

@@ -20,8 +20,9 @@ from app.people.models import User
 from app.settings import settings_of_app
 from app.transfers import service
 from app.transfers.forms import TransferForm
+from language import N_, _
 
-NOBODY = "Nobody of this name has a purse here"
+NOBODY = N_("Nobody of this name has a purse here")
 
 blueprint = Blueprint("transfers", __name__)
 
@@ -76,6 +77,7 @@ def give() -> Response | tuple[str, int]:
                 most_per_day=settings.config.transfers.most_per_day or None,
                 day_began=began,
                 now=now,
+                language=settings.config.language,
             )
         )
     except InsufficientBalanceError as exc:
@@ -84,29 +86,36 @@ def give() -> Response | tuple[str, int]:
     except InvalidInputError as exc:
         form.amount.errors = [exc.message]
         return _ask(form), 422
-    flask.flash(f"{settings.unit.price(amount)} is in the purse of {taker.display_name} now.", "ok")
+    flask.flash(
+        _(
+            "%(amount)s is in the purse of %(name)s now.",
+            amount=settings.unit.price(amount),
+            name=taker.display_name,
+        ),
+        "ok",
+    )
     return flask.redirect("/", 303)
 
 
 def _must_be_allowed() -> None:
     if not settings_of_app().config.transfers.allowed:
-        raise NotFoundError("Nothing can be given to others here.")
+        raise NotFoundError(_("Nothing can be given to others here."))
 
 
 def _taker(form: TransferForm) -> User | None:
     """Whom the form names; None, with an error at the field, for nobody who can be given anything."""
     user = people.find_user(reading(), username=form.to.data.strip())
     if user is None or not user.is_active:
-        form.to.errors = [NOBODY]
+        form.to.errors = [_(NOBODY)]
         return None
     if user.id == current_user.id:
-        form.to.errors = ["That is your own purse"]
+        form.to.errors = [_("That is your own purse")]
         return None
     return user
 
 
 def _too_much(available: int) -> str:
-    return f"You have {settings_of_app().unit.text(max(0, available))} to give"
+    return _("You have %(amount)s to give", amount=settings_of_app().unit.text(max(0, available)))
 
 
 def _ask(form: TransferForm) -> str:

@@ -213,12 +213,12 @@ def test_an_answer_or_a_request_that_is_lost_is_told_again(purses: Purses, lost:
     exchanges = purses.exchanges()
     real = exchanges._caller.run
 
-    def run(calls: list[Call], *, insist: bool = False) -> dict[str, bytes | CallError]:
+    def run(calls: list[Call], **options: Any) -> dict[str, bytes | CallError]:
         if calls[0].path.endswith(lost):
             if heard:
-                real(calls, insist=insist)
+                real(calls, **options)
             return {calls[0].instance.id: SilentError("lost")}
-        return real(calls, insist=insist)
+        return real(calls, **options)
 
     exchanges._caller.run = run  # type: ignore[method-assign]
     assert purses.begin(exchanges).is_open
@@ -246,8 +246,8 @@ def test_what_nobody_answered_for_minutes_is_undone(purses: Purses) -> None:
     exchanges = purses.exchanges()
     real = exchanges._caller.run
 
-    def lose(calls: list[Call], *, insist: bool = False) -> dict[str, bytes | CallError]:
-        real(calls, insist=insist)
+    def lose(calls: list[Call], **options: Any) -> dict[str, bytes | CallError]:
+        real(calls, **options)
         return {calls[0].instance.id: SilentError("lost")}
 
     exchanges._caller.run = lose  # type: ignore[method-assign]

@@ -94,6 +94,7 @@ def test_every_endpoint_carries_its_mark(app: Flask) -> None:
         "embed.show_card",
         "embed.show_piece",
         "embed.tell",
+        "pages.choose_language",
         "pages.choose_theme",
         "pages.show_sign_in",
         "pages.sign_in",

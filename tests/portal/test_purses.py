@@ -17,7 +17,7 @@ from portal.factory import create_app
 from tests.portal.conftest import Clock, sign_in, text_of, write_folder
 from tests.portal.instance_stub import InstanceStub
 
-LATE, LONG = ("slow", "silent", "drip headers"), pytest.mark.long  # each waits for the whole of our time
+LATE, LONG = ("slow", "silent", "drip", "drip headers"), pytest.mark.long  # each waits for the whole of our time
 MOODS = (
     "slow",
     "error",
@@ -61,7 +61,7 @@ def test_a_bad_instance_harms_only_its_own_card(
     net_stub.mood = mood
     began = time.monotonic()
     page = mara.get("/")
-    assert time.monotonic() - began <= 4.5
+    assert time.monotonic() - began < 2.5
     text, html = text_of(page), page.get_data(as_text=True)
     assert page.status_code == 200
     assert "$3.40" in text
@@ -106,29 +106,9 @@ def test_all_instances_down_is_still_a_page(
     print_stub.mood = net_stub.mood = "slow"
     began = time.monotonic()
     page = mara.get("/")
-    assert time.monotonic() - began <= 4.5
+    assert time.monotonic() - began < 2.5
     assert page.status_code == 200
     assert text_of(page).count("Not known") == 2
-
-
-@pytest.mark.parametrize(
-    "mood", [pytest.param(mood, marks=pytest.mark.long) for mood in ("drip", "drip headers", "slow")] + ["silent"]
-)
-def test_an_instance_that_hangs_does_not_keep_a_thread(
-    tmp_path: Path,
-    directory: MemoryDirectory,
-    print_stub: InstanceStub,
-    net_stub: InstanceStub,
-    monkeypatch: pytest.MonkeyPatch,
-    mood: str,
-) -> None:
-    monkeypatch.setattr(calls, "CALLS_AT_ONCE", 1)
-    client = create_app(write_folder(tmp_path / "portal", [print_stub, net_stub]), directory=directory).test_client()
-    sign_in(client)
-    net_stub.mood = mood
-    assert "The Internet server does not answer." in text_of(client.get("/"))
-    net_stub.mood = "good"
-    assert "$0.85" in text_of(client.get("/?retry=now")), "the only thread still waits for a call whose time is over"
 
 
 def test_an_instance_that_was_late_does_not_hold_up_the_next_pages(
@@ -141,7 +121,7 @@ def test_an_instance_that_was_late_does_not_hold_up_the_next_pages(
     net_stub.mood = "good"
     began = time.monotonic()
     text = text_of(mara.get("/"))
-    assert time.monotonic() - began < 2.4
+    assert time.monotonic() - began < 1.5
     assert len(net_stub.seen) == asked
     assert "The Internet server does not answer." in text
     assert "$0.85" in text, "the last known balance"

@@ -54,9 +54,9 @@ def test_names(name: str, first: str, letters: str) -> None:
 
 
 def test_waits_are_rounded_up() -> None:
-    assert rules.wait_in_words(0.2) == "1 second"
-    assert rules.wait_in_words(90) == "90 seconds"
-    assert rules.wait_in_words(1801) == "31 minutes"
+    said = [rules.too_many_tries(seconds) for seconds in (0.2, 90, 1801)]
+    waits = ("1 second", "90 seconds", "31 minutes")
+    assert said == [f"Too many tries. Wait {wait}, then try again." for wait in waits]
 
 
 def test_headings() -> None:
@@ -66,7 +66,3 @@ def test_headings() -> None:
         "Your three purses",
         "Your 7 purses",
     ]
-
-
-def test_day() -> None:
-    assert rules.day(NOW) == "Thursday 19 November"
