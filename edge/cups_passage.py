@@ -116,7 +116,8 @@ def _ask_and_print(passage: _Passage, documents: list[int]) -> int:
     if decision.action == "again":
         return RETRY_AT_ONCE
     if decision.action != "print":
-        untold = decision.action == "hold" and doubt and doubt not in decision.reason
+        # An instance that says why does so in brackets, in a language of its own.
+        untold = decision.action == "hold" and doubt and "(" not in decision.reason
         say("ERROR", f"{decision.reason} ({doubt})" if untold else decision.reason)
         return CANCEL if decision.action == "cancel" else HOLD
     expected = 1 if plan.counting == "none" else question["pages"]

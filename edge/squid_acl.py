@@ -65,15 +65,11 @@ class Door:
         self._waiting: dict[str, list[bytes]] = {}
         self._lock = threading.Lock()
         self._known: dict[bytes, bytes] = {}  # what follows the channel-ID -> the answer after it, by the list at hand
-        self._ready: dict[bytes, bytes] = {}  # a lone request as it comes -> its whole answer
+        self.ready: dict[bytes, bytes] = {}
+        """A lone request as it comes -> its whole answer, by the list at hand; good until `ready_until`."""
+        self.ready_until = 0.0  # of time.monotonic()
         self._known_of = -1
-        self._known_until = 0.0
-
-    def ready(self, block: bytes) -> bytes | None:
-        """The answer to a lone request that came before, and of which the list has said nothing new since."""
-        if self._standing.changed == self._known_of and time.monotonic() < self._known_until:
-            return self._ready.get(block)
-        return None
+        standing.on_change = self.ready.clear  # by the thread that changes the list: who asks need not look
 
     def take_block(self, block: bytes) -> bytes:
         """Answer the whole lines of what was read; return what is left: the beginning of a line. Never raises."""
@@ -83,16 +79,19 @@ class Door:
             answer = self._take_all(lines)
             self._say(answer)
             by_list = lines[0].partition(b" ")[2] in self._known
-            if len(lines) == 1 and not begun and answer and by_list and len(self._ready) < MOST_KNOWN:
-                self._ready[block] = answer
+            if len(lines) == 1 and not begun and answer and by_list and len(self.ready) < MOST_KNOWN:
+                self.ready[block] = answer
+                if self._known_of != self._standing.changed:  # meanwhile: it may have been cleared before
+                    self.ready.clear()
         return begun
 
     def _take_all(self, lines: Sequence[bytes]) -> bytes:
         """The answers to request lines (without their ends) that can be given at once."""
-        if self._known_of != self._standing.changed or time.monotonic() >= self._known_until:
+        if self._known_of != self._standing.changed or time.monotonic() >= self.ready_until:
             self._known_of = self._standing.changed
-            self._known_until = time.monotonic() + self._longest_age_s - self._standing.age_s
-            self._known, self._ready = {}, {}
+            self.ready_until = time.monotonic() + self._longest_age_s - self._standing.age_s
+            self._known = {}
+            self.ready.clear()
         known = self._known
         answers: list[bytes] = []
         for line in lines:
@@ -191,16 +190,19 @@ def serve(requests: int, door: Door, answers: int) -> None:
     calls.
     """
     begun = b""  # of a line whose end has not come yet
-    read, write, ready = os.read, os.write, door.ready
+    read, write, clock, ready = os.read, os.write, time.monotonic, door.ready.get
+    until = 0.0
     while block := read(requests, BLOCK):
+        # What stands between reading and writing here is what a lone request waits for, beside the kernel.
         # A short write is whole by itself: the threads that ask aside write one line at a time.
-        if not begun and (answer := ready(block)) is not None:
+        if not begun and (answer := ready(block)) is not None and clock() < until:
             try:
                 write(answers, answer)
             except OSError:
                 return  # Squid has gone
             continue
         begun = door.take_block(begun + block if begun else block)
+        until = door.ready_until
 
 
 class _Answers:

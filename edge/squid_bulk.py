@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+from collections.abc import Iterator
 from typing import Final
 
 from edge.squid_files import OpenLog
@@ -13,8 +14,10 @@ from edge.squid_sites import Table
 from edge.squid_sum import Sums
 from edge.squid_tail import CHUNK_BYTES
 
-LEAST_EACH: Final = 4_000_000  # bytes that are worth another process
+LEAST_EACH: Final = 4_000_000  # bytes of a part
+MOST_PARTS: Final = 255
 MOST_PROCESSES: Final = 4
+BLOCK_BYTES: Final = 32 * 1024  # what is made of so much fits into a core's own cache
 
 
 class StretchError(Exception):
@@ -24,18 +27,22 @@ class StretchError(Exception):
 def sum_stretch(sums: Sums, opened: OpenLog, begin: int, end: int) -> None:
     """Add the lines of an open file from the byte `begin` to `end`, where a line ends.
 
-    Other processes look at parts of it and send what they have summed up. Raises StretchError: then what `sums` holds
-    is of no use.
+    Other processes help: each takes the next part that nobody has taken, and sends what it has summed up at the end.
+    Raises StretchError: then what `sums` holds is of no use.
     """
-    marks = _marks(opened, begin, end)
-    children = [_Child(sums.table, sums.log_format, opened, *part) for part in itertools.pairwise(marks[1:])]
+    parts = _Parts(_marks(opened, begin, end))
+    children = []
     try:
-        _sum_here(sums, opened, marks[0], marks[1])
+        for _ in range(min(processes(), parts.count) - 1):
+            children.append(_Child(sums.table, sums.log_format, opened, parts))
+        _sum_parts(sums, opened, parts)
+        sums.freeze()  # meanwhile the others do the same
         for child in children:
             sums.add_packed(child.result())
     finally:
         for child in children:
             child.end()
+        parts.close()
 
 
 def processes() -> int:
@@ -47,7 +54,7 @@ def processes() -> int:
 
 def _marks(opened: OpenLog, begin: int, end: int) -> list[int]:
     """Where the parts begin, and `end`: each is the beginning of a line."""
-    parts = max(1, min(processes(), (end - begin) // LEAST_EACH))
+    parts = max(1, min(MOST_PARTS, (end - begin) // LEAST_EACH))
     marks = [begin]
     for number in range(1, parts):
         near = begin + (end - begin) * number // parts
@@ -57,20 +64,42 @@ def _marks(opened: OpenLog, begin: int, end: int) -> list[int]:
     return [*marks, end]
 
 
-def _sum_here(sums: Sums, opened: OpenLog, begin: int, end: int) -> None:
-    while begin < end:
-        data = opened.read(min(CHUNK_BYTES, end - begin), begin)
-        length = data.rfind(b"\n") + 1
-        if not length:
-            raise StretchError
-        sums.add_block(data[:length])
-        begin += length
+class _Parts:
+    """The parts of a stretch, handed out one by one to whichever process asks next: their numbers lie in a pipe."""
+
+    def __init__(self, marks: list[int]) -> None:
+        self._parts = list(itertools.pairwise(marks))
+        self.count = len(self._parts)
+        self._pipe, writing = os.pipe()
+        os.write(writing, bytes(range(self.count)))
+        os.close(writing)  # who asks when none is left finds the pipe's end
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        while number := os.read(self._pipe, 1):
+            yield self._parts[number[0]]
+
+    def close(self) -> None:
+        os.close(self._pipe)
+
+
+def _sum_parts(sums: Sums, opened: OpenLog, parts: _Parts) -> None:
+    for begin, end in parts:
+        while begin < end:
+            data = opened.read(min(BLOCK_BYTES, end - begin), begin)
+            length = data.rfind(b"\n") + 1
+            if not length:  # a long line
+                data = opened.read(min(CHUNK_BYTES, end - begin), begin)
+                length = data.rfind(b"\n") + 1
+            if not length:
+                raise StretchError
+            sums.add_block(data[:length])
+            begin += length
 
 
 class _Child:
-    """A process that sums up one part and writes the result into a pipe. It never returns from being made."""
+    """A process that sums up parts and writes the result into a pipe. It never returns from being made."""
 
-    def __init__(self, table: Table, log_format: LogFormat, opened: OpenLog, begin: int, end: int) -> None:
+    def __init__(self, table: Table, log_format: LogFormat, opened: OpenLog, parts: _Parts) -> None:
         self._pipe, writing = os.pipe()
         self._waited = False
         self._pid = os.fork()
@@ -81,7 +110,7 @@ class _Child:
         try:
             os.close(self._pipe)
             sums = Sums(table, log_format)
-            _sum_here(sums, opened, begin, end)
+            _sum_parts(sums, opened, parts)
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(sums.packed())
             status = 0

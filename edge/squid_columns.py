@@ -5,6 +5,8 @@ Only blocks in which every line has the expected shape; `squid_lines` reads the 
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import compress
 from typing import Final, NamedTuple
 
@@ -17,11 +19,14 @@ NOBODY: Final = b"-"
 NO_SERVER: Final = b"HIER_NONE/-"
 KNOWN_TAGS: Final = 1000
 
+MARK: Final = b" " + LINE_END + b" "
+
 # What a tag says of its line. ASKED is paid when a server or another cache was asked (else it is Squid's own answer).
 UNPAID: Final = 0
 ASKED: Final = 1
 PAID: Final = 2
 CACHED: Final = 3
+NOT_ASKED: Final = re.compile(b"[^\\x01]", re.DOTALL)
 
 
 class OddLineError(Exception):
@@ -78,10 +83,11 @@ def read_columns(block: bytes, log_format: LogFormat) -> Columns | None:
     layout = LAYOUTS[log_format]
     if LINE_END in block:
         return None
-    fields = block.replace(b"\n", b" \x01 ").split()
+    marked = block.replace(b"\n", MARK)
+    count = (len(marked) - len(block)) // (len(MARK) - 1)
+    fields = marked.split()
     step = layout.fields + 1
-    count, rest = divmod(len(fields), step)
-    if rest or fields[layout.fields :: step].count(LINE_END) != count or block.count(b"\n") != count:
+    if len(fields) != count * step or fields[layout.fields :: step].count(LINE_END) != count:
         return None
     times, users, urls = fields[0::step], fields[layout.user :: step], fields[layout.url :: step]
     if not _are_times(times):
@@ -91,7 +97,7 @@ def read_columns(block: bytes, log_format: LogFormat) -> Columns | None:
     if down is None or (layout.up and up is None):
         return None
     try:
-        tags = list(map(_tags.__getitem__, fields[3::step]))
+        tags = bytes(map(_tags.__getitem__, fields[3::step]))
     except OddLineError:
         return None
     hits = _settle(tags, users, fields[layout.hierarchy :: step])
@@ -122,23 +128,28 @@ def _are_times(times: list[bytes]) -> bool:
 
 
 def _numbers(texts: list[bytes]) -> list[int] | None:
-    if not b"".join(texts).isdigit():
+    joined = b",".join(texts)
+    if not joined.replace(b",", b"").isdigit():
         return None
-    numbers = list(map(int, texts))
-    return numbers if max(numbers) < 10**LONGEST_SIZE else None
+    try:
+        numbers: list[int] = json.loads(b"[%b]" % joined)  # half the time of `int` for each
+    except ValueError:  # zeros in front
+        return None
+    return numbers if len(numbers) == len(texts) and max(numbers) < 10**LONGEST_SIZE else None
 
 
-def _settle(tags: list[int], users: list[bytes], hierarchies: list[bytes]) -> list[int]:
+def _settle(tags: bytes, users: list[bytes], hierarchies: list[bytes]) -> list[int]:
     """Give the lines that nobody pays to NOBODY; return the places of cache hits."""
     hits = []
     left = hierarchies.count(NO_SERVER)
-    for place, tag in enumerate(tags):
-        if tag != ASKED:
-            if tag == UNPAID:
-                users[place] = NOBODY
-            elif tag == CACHED:
-                hits.append(place)
-            left -= hierarchies[place] == NO_SERVER
+    for found in NOT_ASKED.finditer(tags):
+        place = found.start()
+        tag = tags[place]
+        if tag == UNPAID:
+            users[place] = NOBODY
+        elif tag == CACHED:
+            hits.append(place)
+        left -= hierarchies[place] == NO_SERVER
     if left:
         for place, tag in enumerate(tags):
             if tag == ASKED and hierarchies[place] == NO_SERVER:

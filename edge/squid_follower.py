@@ -22,8 +22,7 @@ from edge.squid_tail import LogTail
 
 LOOK_EVERY_S: Final = 0.2  # at the end of the log
 LONG_STRETCH: Final = 8_000_000  # bytes that are worth several processes
-STRETCH: Final = 160_000_000  # bytes that are summed up at once
-LARGEST_BATCH: Final = 320_000_000  # bytes of the log
+LARGEST_BATCH: Final = 320_000_000  # bytes of the log; so many are summed up at once where there are
 MOST_SUMS: Final = 1_000_000  # in a batch: bounds the memory, the request, and what the instance writes at once
 FIRST_PAUSE_S: Final = 0.5  # after the instance did not answer; doubled each time
 LONGEST_PAUSE_S: Final = 30.0
@@ -212,8 +211,11 @@ class Follower:
         end = self._tail.long_stretch(LONG_STRETCH)
         if opened is None or not end:
             return False
-        if end - begin > STRETCH:
-            end = self._tail.line_end_before(opened, begin + STRETCH)
+        most = max(LONG_STRETCH, LARGEST_BATCH - batch.read)
+        if end - begin > most:
+            end = self._tail.line_end_before(opened, begin + most)
+        if end <= begin:
+            return False
         try:
             sum_stretch(batch.sums, opened, begin, end)
             if not self._tail.skip(opened, end, batch.sums.newest_ms):

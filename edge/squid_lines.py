@@ -116,9 +116,8 @@ def line_time_ms(line: bytes) -> int | None:
 
 
 def host_field(url: bytes) -> bytes:
-    """The part of an address that names the host: behind "//", or all before the first "/" (`host:443` of CONNECT)."""
-    parts = url.split(b"/", 3)
-    return parts[2] if len(parts) > 2 else parts[0]
+    """The part of an address that names the host: between "//" and the next "/", or all of it (`host:443`, CONNECT)."""
+    return url.partition(b"//")[2].partition(b"/")[0] or url
 
 
 @lru_cache(maxsize=16384)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 HOUR_S: Final = 3600
+HTTP_PORT: Final = "80"
 OWN: Final = -1
 """The class of hosts that are ours: nobody pays for them."""
 SHIFT: Final = 32
@@ -21,21 +22,26 @@ class Sites(dict[bytes, int]):
     """
 
     def __init__(self, lists: Mapping[str, int], own: frozenset[str]) -> None:
-        """`lists`: domain -> number of its list; it holds for all below it, and the longest that fits counts."""
+        """`lists`: domain -> number of its list; it holds for all below it, and the longest that fits counts.
+
+        `own`: hosts that are ours, at the port that is named (`host:port`, `[IPv6]:port`) or, without one, at any.
+        """
         super().__init__()
         self._lists = lists
-        self._own = own
+        self._own = {(host_name(each.encode()), _port(each)) for each in own}
 
     def __missing__(self, written: bytes) -> int:
         if len(self) >= MOST_KEPT:
             self.clear()
-        found = self._find(host_name(written))
-        self[written] = found = found if found == OWN else found << SHIFT
+        host = host_name(written)
+        if (host, "") in self._own or (host, _port(written.decode("latin-1")) or HTTP_PORT) in self._own:
+            found = OWN
+        else:
+            found = self._find(host) << SHIFT
+        self[written] = found
         return found
 
     def _find(self, host: str) -> int:
-        if host in self._own:
-            return OWN
         if is_address(host):
             return self._lists.get(host, 0)
         while host:
@@ -51,7 +57,7 @@ class Table:
 
     `slot_s`, `period_s`: seconds of a slot and of a period of time that is paid as a whole, 0 where time costs nothing.
     `site_ids`: by number, the lists of sites. `untimed`: those of which use makes no period, as `sites` has them.
-    `domains`: whether bytes by domain are wanted.
+    `domains`: whether bytes by domain are wanted. `takes_packed`: many sums may come as `squid_slots.to_json` has them.
     """
 
     def __init__(self, told: Mapping[str, Any]) -> None:
@@ -59,7 +65,7 @@ class Table:
         try:
             self.version = str(told["version"])
             self.slot_s, self.period_s = int(told["slot_s"]), int(told["period_s"])
-            self.domains = bool(told["domains"])
+            self.domains, self.takes_packed = bool(told["domains"]), bool(told.get("packed"))
             own = frozenset(str(host).lower() for host in told["own"])
             self.site_ids = [0, *(int(site_id) for site_id, _ in told["sites"])]
             lists = {str(domain): number for number, (_, domains) in enumerate(told["sites"], 1) for domain in domains}
@@ -70,7 +76,7 @@ class Table:
         if not 0 < self.slot_s <= HOUR_S or self.period_s < 0:
             raise ValueError(f"the table's slots of {self.slot_s} s or periods of {self.period_s} s are impossible")
         self.sites = Sites(lists, own)
-        self.own = [host.encode("utf-8", "replace") for host in sorted(own)]
+        self.own_names = sorted({host_name(host.encode()).encode() for host in own})
         self.by_site = bool(lists)
 
     @property
@@ -95,9 +101,16 @@ def host_name(written: bytes) -> str:
     text = written.decode("utf-8", "replace").lower().rpartition("@")[2]
     if text.startswith("["):
         return text[1:].partition("]")[0]
+    text = text.partition("/")[0]
     if text.count(":") == 1:
         text = text.partition(":")[0]
     return text.rstrip(".")
+
+
+def _port(written: str) -> str:
+    """The port that stands behind a host; "" where none does, as in the address of a plain page at the usual port."""
+    port = written.rpartition("]" if written.startswith("[") else ":")
+    return port[2].removeprefix(":").partition("/")[0] if port[1] else ""
 
 
 def is_address(host: str) -> bool:

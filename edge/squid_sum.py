@@ -7,60 +7,18 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from operator import itemgetter, or_
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from edge.squid_columns import NOBODY, Columns, odd_lines, read_columns
 from edge.squid_lines import LogFormat, Traffic, Unpaid, name_from_native, name_from_url_code, read_line
-from edge.squid_sites import OWN, SHIFT, Table, host_name
+from edge.squid_sites import OWN, Table, host_name
+from edge.squid_slots import NOBODYS_PLACE, USER_BITS, Column, GrowingSlot, from_bytes, to_bytes, to_json
 
 Name = bytes | str
 """A user as the log writes them, or read already."""
 
-NOBODYS_PLACE: Final = 0
-USER_BITS: Final = (1 << SHIFT) - 1
-
-
-class Column(NamedTuple):
-    """What users moved in one slot of time: as many numbers as users, or none where all are 0.
-
-    `users`: their places. `sites`: numbers of lists of sites. `until`: when the last of it ended, as `slot` in seconds
-    since 1970.
-    """
-
-    slot: int
-    until: int
-    users: list[int]
-    sites: list[int]
-    down: list[int]
-    up: list[int]
-    cached: list[int]
-    requests: list[int]
-
-
-class _Slot:
-    """A column that still grows. Its keys say a list of sites and a user: see `squid_sites.SHIFT`."""
-
-    __slots__ = ("cached", "down", "requests", "until", "up")
-
-    def __init__(self) -> None:
-        self.until = 0
-        self.down: defaultdict[int, int] = defaultdict(int)
-        self.up: defaultdict[int, int] = defaultdict(int)
-        self.cached: defaultdict[int, int] = defaultdict(int)
-        self.requests: Counter[int] = Counter()
-
-    def column(self, slot: int, by_site: bool) -> Column:
-        """What it holds. What nobody pays is forgotten."""
-        for key in [key for key in self.requests if not key & USER_BITS] if by_site else [NOBODYS_PLACE]:
-            for part in (self.down, self.up, self.cached, self.requests):
-                part.pop(key, None)
-        keys = list(self.requests)
-        users, sites = keys, []
-        if by_site:
-            users, sites = [key & USER_BITS for key in keys], [key >> SHIFT for key in keys]
-        down, requests = (list(map(part.__getitem__, keys)) for part in (self.down, self.requests))
-        up, cached = ([part.get(key, 0) for key in keys] if part else [] for part in (self.up, self.cached))
-        return Column(slot, self.until, users, sites, down, up, cached, requests)
+PACK_FROM: Final = 2_000
+"""Sums; fewer are sent as plain numbers, which people can read."""
 
 
 class _Places(dict[Name, int]):
@@ -81,8 +39,9 @@ class Sums:
         self.unpaid: Counter[Unpaid] = Counter()
         self.log_format = log_format
         self._places = _Places({NOBODY: NOBODYS_PLACE})
-        self._slots: dict[int, _Slot] = {}
-        self._columns: list[Column] = []  # summed up elsewhere
+        self._slots: dict[int, GrowingSlot] = {}
+        self._columns: list[Column] = []  # of before, or summed up elsewhere
+        self._newest: dict[int, int] = {}  # by user, of these columns: when the last of it ended
         self._periods: defaultdict[int, set[int]] = defaultdict(set)
         self._domains: defaultdict[tuple[int, int, bytes], int] = defaultdict(int)
 
@@ -140,77 +99,89 @@ class Sums:
         if self.table.domains:
             self._domains[begin, user, traffic.host] += traffic.download
 
+    def freeze(self) -> None:
+        """Put what was summed up so far into narrow columns: what comes now is summed up beside it."""
+        newest: dict[int, int] = {}
+        for begin, slot in sorted(self._slots.items(), key=lambda each: each[1].until):
+            column = slot.column(begin, self.table.by_site)
+            if column.users:
+                self._columns.append(column)
+                newest.update(dict.fromkeys(column.users, slot.until))
+        self._slots = {}
+        self._note_newest(newest)
+
     def packed(self) -> bytes:
         """All of it as bytes, for another process that adds it with `add_packed`."""
+        self.freeze()
         unpaid = [(why.value, count) for why, count in self.unpaid.items()]
-        columns = [tuple(column) for column in self._all_columns()]
+        columns = to_bytes(self._columns)
         periods = [(start, list(users)) for start, users in self._periods.items()]
-        places = list(self._places)
-        return marshal.dumps((self.lines, self.newest_ms, unpaid, places, columns, periods, dict(self._domains)))
+        names, newest = list(self._places), self._newest
+        return marshal.dumps((self.lines, self.newest_ms, unpaid, names, columns, newest, periods, dict(self._domains)))
 
     def add_packed(self, data: bytes) -> None:
         """Add what another process summed up. It is of our own making and came by a pipe of our own."""
-        lines, newest_ms, unpaid, names, columns, periods, domains = marshal.loads(data)  # noqa: S302
+        lines, newest_ms, unpaid, names, columns, newest, periods, domains = marshal.loads(data)  # noqa: S302
         here = [self._places[name] for name in names]
         self.lines += lines
         self.newest_ms = max(self.newest_ms, newest_ms)
         self.unpaid.update({Unpaid(why): count for why, count in unpaid})
-        for each in columns:
-            column = Column(*each)
+        for column in from_bytes(*columns):
             self._columns.append(column._replace(users=list(map(here.__getitem__, column.users))))
+        self._note_newest({here[user]: at_s for user, at_s in newest.items()})
         for start, users in periods:
             self._periods[start].update(map(here.__getitem__, users))
         for (slot, user, host), size in domains.items():
             self._domains[slot, here[user], host] += size
 
     def body(self) -> dict[str, Any]:
-        """The sums as the instance takes them: users by number, the columns of a slot side by side.
-
-        The same sums always give the same body.
-        """
-        columns = sorted(self._all_columns(), key=itemgetter(0, 1))
-        users, places = self._users(columns)
-        newest: dict[int, int] = {}
-        slots = []
-        for column in columns:
-            numbers = list(map(places.__getitem__, column.users))
-            if -1 in numbers:
-                column = _readable(column._replace(users=numbers))
-                numbers = column.users
-            newest.update(dict.fromkeys(numbers, column.until))  # columns come in the order of `until`
-            if numbers:
-                sites = list(map(self.table.site_ids.__getitem__, column.sites)) if any(column.sites) else []
-                slots.append([column.slot, numbers, sites, *column[4:]])
-        body: dict[str, Any] = {"version": self.table.version, "users": users, "slots": slots}
-        body["newest"] = [newest[number] for number in range(len(users))]
+        """The sums as the instance takes them: users by number, the columns of a slot side by side."""
+        self.freeze()
+        users, places = self._users()
+        columns = []
+        for column in sorted(self._columns, key=itemgetter(0)):
+            column = column._replace(users=list(map(places.__getitem__, column.users)))
+            if -1 in column.users:
+                self.unpaid[Unpaid.UNREADABLE] += sum(
+                    count for user, count in zip(column.users, column.requests, strict=True) if user < 0
+                )
+                column = column.some([place for place, user in enumerate(column.users) if user >= 0])
+            if any(column.sites):
+                column = column._replace(sites=list(map(self.table.site_ids.__getitem__, column.sites)))
+            else:
+                column = column._replace(sites=[])
+            if column.users:
+                columns.append(column)
+        newest = [0] * len(users)
+        for place, at_s in self._newest.items():
+            if places[place] >= 0:
+                newest[places[place]] = max(newest[places[place]], at_s)
+        body: dict[str, Any] = {"version": self.table.version, "users": users, "newest": newest}
+        if self.table.takes_packed and sum(len(column.users) for column in columns) >= PACK_FROM:
+            body["packed"] = to_json(columns)
+        else:
+            body["slots"] = [[column.slot, *map(list, column[1:])] for column in columns]
         if self.table.period_s:
             body["periods"] = self._period_rows(places)
         if self.table.domains:
             body["domains"] = self._domain_rows(places)
         return body
 
-    def _users(self, columns: list[Column]) -> tuple[list[str], list[int]]:
-        """Every user once, as the instance keeps names, and for each place the number there; -1: no name."""
+    def _note_newest(self, newest: dict[int, int]) -> None:
+        for user, at_s in newest.items():
+            if at_s > self._newest.get(user, 0):
+                self._newest[user] = at_s
+
+    def _users(self) -> tuple[list[str], list[int]]:
+        """Every user who used something, once, as the instance keeps names; for each place the number there, or -1."""
         read_name = name_from_url_code if self.log_format is LogFormat.TWINPURSE else name_from_native
-        used: set[int] = set().union(*(column.users for column in columns))
         numbers: dict[str, int] = {}
         places = [-1] * len(self._places)
         for name, place in self._places.items():
-            if place in used:
+            if place in self._newest:
                 read = read_name(name) if isinstance(name, bytes) else name
                 if read is not None:
                     places[place] = numbers.setdefault(read, len(numbers))
-        lost = (
-            sum(
-                count
-                for column in columns
-                for place, count in zip(column.users, column.requests, strict=True)
-                if places[place] < 0
-            )
-            if any(places[place] < 0 for place in used)
-            else 0
-        )
-        self.unpaid[Unpaid.UNREADABLE] += lost
         return list(numbers), places
 
     def _period_rows(self, places: list[int]) -> list[list[Any]]:
@@ -228,13 +199,10 @@ class Sums:
                 rows[places[user], slot, host] += size
         return [[*key, size] for key, size in sorted(rows.items())]
 
-    def _all_columns(self) -> list[Column]:
-        return [slot.column(begin, self.table.by_site) for begin, slot in self._slots.items()] + self._columns
-
-    def _slot(self, begin: int) -> _Slot:
+    def _slot(self, begin: int) -> GrowingSlot:
         found = self._slots.get(begin)
         if found is None:
-            found = self._slots[begin] = _Slot()
+            found = self._slots[begin] = GrowingSlot()
         return found
 
     def _add_columns(self, columns: Columns, block: bytes) -> None:
@@ -243,9 +211,8 @@ class Sums:
         self.newest_ms = max(self.newest_ms, int(times[-1].replace(b".", b"")))
         hosts: list[bytes] = []
         sites: list[int] = []
-        if table.needs_hosts or any(host in block for host in table.own):
-            parts = [url.split(b"/", 3) for url in columns.urls]
-            hosts = [part[2] if len(part) > 2 else part[0] for part in parts]  # as host_field
+        if table.needs_hosts or any(name in block for name in table.own_names):
+            hosts = [url.partition(b"//")[2].partition(b"/")[0] or url for url in columns.urls]  # as host_field
             sites = list(map(table.sites.__getitem__, hosts))
             if OWN in sites:
                 for place, site in enumerate(sites):
@@ -288,13 +255,6 @@ class Sums:
         if self.table.untimed:
             timed = (user for user, site in zip(users, sites, strict=True) if site not in self.table.untimed)
         self._periods[at_s - at_s % self.table.period_s].update(timed)
-
-
-def _readable(column: Column) -> Column:
-    """The column without users whose name cannot be read, of whom the number is -1."""
-    kept = [place for place, user in enumerate(column.users) if user >= 0]
-    parts = ([part[place] for place in kept] if part else [] for part in column[2:])
-    return Column(column.slot, column.until, *parts)
 
 
 def _add_all(to: defaultdict[int, int], keys: Iterable[int], numbers: Iterable[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from typing import NamedTuple
@@ -14,9 +15,20 @@ CHANNEL = re.compile(rb"[0-9]{1,18}")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 LOOKS_THE_SAME = {"\N{MINUS SIGN}": "-", "\N{NARROW NO-BREAK SPACE}": "\N{NO-BREAK SPACE}"}
 
-EMPTY = Verdict(False, "Your Internet purse is empty. Your balance and next credit are on your Internet account page.")
-NOT_KNOWN_NOW = Verdict(False, "Your Internet purse cannot be looked up just now. Try again in a minute.")
-NOBODY = Verdict(False, "Sign in to use the Internet.")
+
+def _own(english: str, german: str) -> Verdict:
+    return Verdict(False, english, texts=(("en", english), ("de", german)))
+
+
+EMPTY = _own(
+    "Your Internet purse is empty. Your balance and next credit are on your Internet account page.",
+    "Ihr Internetkonto ist leer. Guthaben und nächste Gutschrift stehen auf der Seite Ihres Internetkontos.",
+)
+NOT_KNOWN_NOW = _own(
+    "Your Internet purse cannot be looked up just now. Try again in a minute.",
+    "Ihr Internetkonto kann gerade nicht nachgesehen werden. Versuchen Sie es in einer Minute wieder.",
+)
+NOBODY = _own("Sign in to use the Internet.", "Melden Sie sich an, um das Internet zu nutzen.")
 ALLOWED = Verdict(True)
 BY_WORD: dict[bool | str, Verdict] = {
     True: ALLOWED,
@@ -50,11 +62,14 @@ def read_request(line: bytes) -> Request | None:
 def answer_line(channel: bytes, verdict: Verdict) -> bytes:
     """The helper's answer: `OK`, or `ERR` with the quoted message; a backslash protects quotes and backslashes.
 
-    Squid takes `slow_=yes` or `warn_=yes` as notes on the request, for `acl ... note` (names of one's own end in "_").
+    The message in other languages follows as notes, `text_de_` and so on, for pages that show them as they are. Squid
+    takes `slow_=yes` or `warn_=yes` as notes on the request, for `acl ... note` (names of one's own end in "_").
     """
     if verdict.allowed:
         return channel + (b" OK %b_=yes\n" % verdict.how.encode() if verdict.how else b" OK\n")
-    return channel + b" ERR message=" + _quoted(verdict.message or EMPTY.message) + b"\n"
+    texts = verdict.texts if verdict.message else EMPTY.texts
+    notes = b"".join(b" text_%b_=%b" % (code.encode(), _for_a_page(text)) for code, text in texts)
+    return channel + b" ERR message=" + _quoted(verdict.message or EMPTY.message) + notes + b"\n"
 
 
 def broken_line(channel: bytes, why: str) -> bytes:
@@ -65,6 +80,12 @@ def broken_line(channel: bytes, why: str) -> bytes:
 def _quoted(text: str) -> bytes:
     plain = UNPRINTABLE.sub(" ", text)[:LONGEST_MESSAGE].replace("\\", "\\\\").replace('"', '\\"')
     return b'"' + b"".join(map(_page_byte, plain)) + b'"'
+
+
+def _for_a_page(text: str) -> bytes:
+    """A text that Squid puts into a page as it is (`@Squid{%'{name_}note}`): UTF-8, with HTML's characters escaped."""
+    plain = html.escape(UNPRINTABLE.sub(" ", text)[:LONGEST_MESSAGE]).replace("\\", "&#92;")
+    return b'"' + plain.encode("utf-8", "replace") + b'"'
 
 
 def _page_byte(letter: str) -> bytes:

@@ -21,6 +21,8 @@ REMEMBER_S: Final = 3.0  # how long the instance's word on one user is good for
 MOST_REMEMBERED: Final = 10_000
 SAY_AGAIN_EVERY_S: Final = 300.0
 HOWS: Final = ("", "slow", "warn")
+LANGUAGES: Final = ("en", "de")
+"""In these a proxy may show why it refuses."""
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +35,15 @@ class Asking(Protocol):
 
 
 class Verdict(NamedTuple):
-    """Whether a user may go on; when not, the sentence that the user is shown; `how`: "", "slow" or "warn"."""
+    """Whether a user may go on; when not, the sentence that the user is shown; `how`: "", "slow" or "warn".
+
+    `texts`: the sentence in other languages, as (code, sentence).
+    """
 
     allowed: bool
     message: str = ""
     how: str = ""
+    texts: tuple[tuple[str, str], ...] = ()
 
 
 class _Header(NamedTuple):
@@ -50,7 +56,7 @@ class Standing:
     """The instance's list of who may use the Internet, as fresh as the last answer.
 
     keep_fresh() runs in a thread of its own; everything else may be called from any thread. `changed` grows with every
-    change of what the list says.
+    change of what the list says, and then `on_change` is called.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Standing:
     ) -> None:
         """`share`: the file by which the helpers of this machine have one list; without it each asks for itself."""
         self.changed = 0
+        self.on_change: Callable[[], object] = lambda: None
         self._instance = instance
         self._share = share
         self._clock = clock
@@ -150,7 +157,7 @@ class Standing:
         allowed, message, how = body.get("allowed"), body.get("message", ""), body.get("how", "")
         if not isinstance(allowed, bool) or not isinstance(message, str) or how not in HOWS:
             raise InstanceAwayError("the answer about a user was not understood")
-        verdict = Verdict(allowed, message, how)
+        verdict = Verdict(allowed, message, how, _texts(body.get("messages"), message))
         now = self._clock()
         with self._lock:
             if len(self._remembered) >= MOST_REMEMBERED:
@@ -200,6 +207,7 @@ class Standing:
         self._header, self._version = header, version
         self._raw_header = {name: body[name] for name in ("mode", "domains", "open") if name in body}
         self.changed += 1
+        self.on_change()
 
     def _pass_on(self, body: Mapping[str, Any]) -> None:
         """Write what the instance said for the other helpers; an empty body says that nothing changed."""
@@ -236,6 +244,12 @@ def _read_header(body: Mapping[str, Any]) -> _Header:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise InstanceAwayError("the list of who may use the Internet was not understood")
     return _Header(body["mode"] == "monitor", [_composed(domain) for domain in domains], frozenset(hosts))
+
+
+def _texts(told: object, message: str) -> tuple[tuple[str, str], ...]:
+    """The sentence in each language; in one that was not told (by an older instance) as it is."""
+    found = {code: text for code, text in told.items() if isinstance(text, str)} if isinstance(told, dict) else {}
+    return tuple((code, found.get(code) or message) for code in LANGUAGES) if message else ()
 
 
 def _composed(name: str) -> str:

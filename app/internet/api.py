@@ -18,17 +18,19 @@ from app.api.access import machine
 from app.api.bodies import Body, Text, read_body
 from app.db import reading, writing
 from app.errors import InvalidInputError
-from app.internet import booking, rates
+from app.internet import booking, packed, rates
 from app.internet.hours import Slot
 from app.internet.rules import REQUESTS_MAX
 from app.people.identities import user_ids_of
 from app.settings import settings_of_app
+from language import speaking
 
 blueprint = Blueprint("internet_api", __name__, url_prefix="/api/v1/internet")
 
 ITEMS_MAX = 20_000
 NAMES_MAX = 200_000
 SLOTS_MAX = 50_000
+SIZE_MAX = 2**53
 USAGE_BYTES_MAX = 96_000_000
 """A batch of an old log is large; the token is looked at before it is read."""
 YEARS = range(1970, 2200)
@@ -44,11 +46,12 @@ def _plausible(at: datetime) -> datetime:
 
 Name = Annotated[Text, Field(min_length=1, max_length=256)]
 Instant = Annotated[int, Field(ge=0, lt=LATEST_S)]
-Size = Annotated[int, Field(ge=0, lt=2**53)]
+Size = Annotated[int, Field(ge=0, lt=SIZE_MAX)]
 Number = Annotated[int, Field(ge=0, lt=NAMES_MAX)]
 SiteId = Annotated[int, Field(ge=0, lt=2**53)]
 Requests = Annotated[int, Field(ge=0, le=REQUESTS_MAX)]
 SlotBody = tuple[Instant, list[Number], list[SiteId], list[Size], list[Size], list[Size], list[Requests]]
+PackedSlot = tuple[Instant, int, str]
 Domain = Annotated[Text, Field(min_length=1, max_length=253)]
 
 
@@ -59,6 +62,13 @@ class ItemBody(Body):
     bytes: Size
     requests: Requests = 1
     at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_plausible)]
+
+
+class PackedBody(Body):
+    """Many sums by slot of time as bytes; see `app.internet.packed`."""
+
+    slots: list[PackedSlot] = Field(max_length=SLOTS_MAX)
+    numbers: str
 
 
 class UsageBody(Body):
@@ -72,6 +82,7 @@ class UsageBody(Body):
     users: list[Name] = Field(default=[], max_length=NAMES_MAX)
     newest: list[Instant] = Field(default=[], max_length=NAMES_MAX)
     slots: list[SlotBody] = Field(default=[], max_length=SLOTS_MAX)
+    packed: PackedBody | None = None
     periods: list[tuple[Number, list[Instant]]] = Field(default=[], max_length=NAMES_MAX)
     domains: list[tuple[Number, Instant, Domain, Size]] = Field(default=[], max_length=1_000_000)
 
@@ -108,17 +119,18 @@ def book_usage() -> dict[str, Any]:
         return {"batch": present.batch, "position": present.position, "booked": 0}
     usage = _from_items(body.items) if body.items else _from_slots(body)
     settings = settings_of_app()
-    place, booked = writing(
-        lambda session: booking.book(
-            session,
-            source=body.source,
-            batch=body.batch,
-            position=body.position,
-            usage=usage,
-            plan=rates.load(session, settings),
-            now=clock.now(),
+    with speaking(settings.config.language):  # what stands in the books, whatever a machine's client asks for
+        place, booked = writing(
+            lambda session: booking.book(
+                session,
+                source=body.source,
+                batch=body.batch,
+                position=body.position,
+                usage=usage,
+                plan=rates.load(session, settings),
+                now=clock.now(),
+            )
         )
-    )
     return {"batch": place.batch, "position": place.position, "booked": booked}
 
 
@@ -135,7 +147,7 @@ def _from_items(bodies: Sequence[ItemBody]) -> booking.Usage:
 def _from_slots(body: UsageBody) -> booking.Usage:
     """Look up whose the names are. Raises InvalidInputError for columns that do not fit together."""
     count = len(body.users)
-    slots = [Slot(*slot) for slot in body.slots]
+    slots = [Slot(*slot) for slot in body.slots] + _unpacked(body.packed)
     if len(body.newest) != count or len(set(body.users)) != count:
         raise _wrong("newest", "as many as users, each of whom comes once")
     for number, slot in enumerate(slots):
@@ -151,6 +163,15 @@ def _from_slots(body: UsageBody) -> booking.Usage:
         periods[name] += starts
     ids = user_ids_of(body.users)
     return booking.Usage(body.users, [ids[name] for name in body.users], body.newest, slots, periods, body.domains)
+
+
+def _unpacked(body: PackedBody | None) -> list[Slot]:
+    if body is None:
+        return []
+    try:
+        return packed.unpack(body.slots, body.numbers, most=SIZE_MAX - 1)
+    except ValueError as error:
+        raise _wrong("packed", str(error)) from None
 
 
 def _wrong(place: str, what: str) -> InvalidInputError:

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import add
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.db import is_postgresql, one_of
@@ -21,10 +21,18 @@ from app.internet.models import UnmatchedUsage, UsageCarry, UsagePosition
 from app.internet.rates import Plan
 from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
+from language import _
 
 HOUR_S: Final = 3600
 CHUNK: Final = 10_000
 """People that are looked up together: SQLite takes no more than 32,766 values in a statement."""
+KEEP_CARRIES: Final = (
+    "INSERT INTO usage_carries (user_id, rest, bytes) {values}"
+    " ON CONFLICT (user_id) DO UPDATE SET rest = excluded.rest, bytes = excluded.bytes"
+)
+CARRIES_OF_JSON: Final = (
+    "SELECT (r->>0)::bigint, (r->>1)::bigint, (r->>2)::bigint FROM json_array_elements(%(rows)s) AS r ORDER BY 1"
+)
 
 
 @dataclass(frozen=True)
@@ -158,30 +166,31 @@ def _priced(
     session: Session, usage: Usage, slots: list[Slot], plan: Plan, ids: Sequence[int]
 ) -> tuple[list[Slot], dict[int, _Share]]:
     """Return the slots with what each sum costs, and what each person's share is."""
-    sizes: defaultdict[int, int] = defaultdict(int)
-    prices: defaultdict[int, int] = defaultdict(int)
+    sizes = dict.fromkeys(ids, 0)
+    prices = dict.fromkeys(ids, 0)
     newest: dict[int, int] = {}
     for user_id, at in zip(ids, usage.newest, strict=True):
         newest[user_id] = max(at, newest.get(user_id, 0))
     percents = rates.percents(session, user_ids=ids, plan=plan)
     priced = []
     for slot in slots:
-        _add_columns(sizes, slot.users, slot.down)
-        _add_columns(sizes, slot.users, slot.up)
+        for user_id, size in zip(slot.users, map(add, slot.down, slot.up) if slot.up else slot.down, strict=True):
+            sizes[user_id] += size
         if plan.is_flat:
             slot = slot._replace(price=plan.terms.down)
         else:
-            slot = slot._replace(charged=plan.price_slot(slot.start, list(slot.rows()), percents))
-            _add_columns(prices, slot.users, slot.charged)
+            slot = slot._replace(charged=plan.price_columns(slot.start, slot.columns, percents))
+            for user_id, price in zip(slot.users, slot.charged, strict=True):
+                prices[user_id] += price
         priced.append(slot)
     if plan.is_flat:
         prices.update({user_id: size * plan.terms.down for user_id, size in sizes.items()})
+    used = set[int]().union(*(slot.users for slot in slots))
     for start, user_id, price in _price_of_periods(session, usage, plan, ids, percents):
         prices[user_id] += price
+        used.add(user_id)
         priced.append(Slot(start, [user_id], [], [], [], [], [], [price]))
-    shares = {
-        user_id: _Share(prices[user_id], sizes[user_id], newest[user_id]) for user_id in sorted({*sizes, *prices})
-    }
+    shares = {user_id: _Share(prices[user_id], sizes[user_id], newest[user_id]) for user_id in sorted(used)}
     return priced, shares
 
 
@@ -268,18 +277,12 @@ def _carries(session: Session, user_ids: Sequence[int]) -> dict[int, tuple[int, 
 def _keep_carries(session: Session, carries: Mapping[int, tuple[int, int]]) -> None:
     if not carries:
         return
-    make: Any = postgresql.insert if is_postgresql(session) else sqlite.insert
-    statement = make(UsageCarry)
-    changed = {"rest": statement.excluded.rest, "bytes": statement.excluded.bytes}
-    session.execute(
-        statement.on_conflict_do_update(index_elements=["user_id"], set_=changed),
-        [{"user_id": user_id, "rest": rest, "bytes": size} for user_id, (rest, size) in carries.items()],
-    )
-
-
-def _add_columns(to: defaultdict[int, int], users: Sequence[int], numbers: Sequence[int]) -> None:
-    for user_id, number in zip(users, numbers, strict=False):  # an empty column holds only zeros
-        to[user_id] += number
+    rows = [(user_id, rest, size) for user_id, (rest, size) in carries.items()]
+    connection = session.connection()
+    if is_postgresql(session):
+        connection.exec_driver_sql(KEEP_CARRIES.format(values=CARRIES_OF_JSON), {"rows": json.dumps(rows)})
+    else:
+        connection.exec_driver_sql(KEEP_CARRIES.format(values="VALUES (?, ?, ?)"), rows)
 
 
 def _posting(
@@ -290,7 +293,7 @@ def _posting(
         amount=-amount,
         source="internet",
         key=f"squid:{source}:{batch}:{user_id}",
-        title="Internet use",
+        title=_("Internet use"),
         detail=f"{rules.size_in_words(size_bytes)}, {source}",
         measured=True,
         at=datetime.fromtimestamp(share.newest, UTC),

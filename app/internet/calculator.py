@@ -15,6 +15,7 @@ from app.internet.rate_rules import FULL, MB, Plan, Use, hours_at, local_time, p
 from app.internet.rate_sites import host_name, list_of
 from app.money import Unit
 from app.settings import Settings
+from language import _, numbers
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Answer:
 
 
 def reckon(
-    session: Session, *, question: Question, user_id: int | None, whose: str, settings: Settings, now: datetime
+    session: Session, *, question: Question, user_id: int | None, name: str, settings: Settings, now: datetime
 ) -> Answer:
-    """Return what the use in `question` would cost by the rates of now. `whose`: "You", or somebody's name."""
+    """Return what the use in `question` would cost by the rates of now. `name`: whose they are; "": of who asks."""
     plan = rates.load(session, settings)
     percent = rates.percents(session, user_ids=[user_id], plan=plan)[user_id] if user_id is not None else FULL
     lists = session.scalars(select(SiteList).order_by(SiteList.id)).all() if question.site else []
@@ -52,7 +53,7 @@ def reckon(
     list_id = list_of(question.site, by_domain) if question.site else 0
     found = next((each for each in lists if each.id == list_id), None)
     if question.site and f"{host_name(question.site)}:443" in rates.own_hosts(settings):
-        return Answer(0, "nothing", ("Pages of this site itself never cost anything.",), "", "", percent)
+        return Answer(0, _("nothing"), (_("Pages of this site itself never cost anything."),), "", "", percent)
     now_plan = Plan(plan.terms, plan.zone)  # asked is what it would cost now, also for a day that is over
     at = int((question.at or now).timestamp())
     use = Use(
@@ -66,8 +67,8 @@ def reckon(
     price = now_plan.price(use, percent)
     return Answer(
         price,
-        settings.unit.price(price // MB) if price else "nothing",
-        tuple(_steps(now_plan, use, found, percent, whose, settings.unit)),
+        settings.unit.price(price // MB) if price else _("nothing"),
+        tuple(_steps(now_plan, use, found, percent, name, settings.unit)),
         words.hours_in_words(hours) if (hours := hours_at(plan.terms.hours, local_time(at, plan.zone))) else "",
         found.name if found else "",
         percent,
@@ -82,31 +83,40 @@ def _periods(at: int, minutes: int, period_s: int) -> tuple[int, ...]:
     return tuple(range(period_start(at, period_s), last + 1, period_s))
 
 
-def _steps(plan: Plan, use: Use, found: SiteList | None, percent: int, whose: str, unit: Unit) -> list[str]:
+def _steps(plan: Plan, use: Use, found: SiteList | None, percent: int, name: str, unit: Unit) -> list[str]:
     terms, said = plan.terms, []
-    for size, price, way in ((use.download, terms.down, "received"), (use.upload, terms.up, "sent")):
-        if size and way == "received" and use.cached and terms.cached_free:
-            said.append(f"{_mb(size)} from the proxy’s own store: free")
-        elif size:
-            said.append(f"{_mb(size)} {way} at {unit.price(price)} a MB: {unit.price(size * price // MB)}")
+    if use.download and use.cached and terms.cached_free:
+        said.append(_("%(size)s from the proxy’s own store: free", size=_mb(use.download)))
+    elif use.download:
+        figures = _figures(use.download, terms.down, unit)
+        said.append(_("%(size)s received at %(price)s a MB: %(cost)s", **figures))
+    if use.upload:
+        said.append(_("%(size)s sent at %(price)s a MB: %(cost)s", **_figures(use.upload, terms.up, unit)))
     data = bool(said) and bool(terms.down or terms.up)
     if data and found is not None and found.percent != FULL:
-        said.append(f"Sites of the list “{found.name}”: {words.percent_in_words(found.percent)}")
+        price = words.percent_in_words(found.percent)
+        said.append(_("Sites of the list “%(name)s”: %(price)s", name=found.name, price=price))
     hours = hours_at(terms.hours, local_time(use.slot_start, plan.zone))
     if data and hours is not None and hours.percent != FULL:
         said.append(words.hours_in_words(hours))
     if plan.period_s:
         count = len(use.periods)
-        times = sum(plan.price_of_period(start) for start in use.periods) // MB
-        each = words.period_in_words(plan.period_s)
-        said.append(
-            f"Time: {count} × {each}, {unit.price(times)}" if count else "Time: nothing, since these sites are free"
-        )
+        if count:
+            times = unit.price(sum(plan.price_of_period(start) for start in use.periods) // MB)
+            each = words.period_in_words(plan.period_s)
+            said.append(_("Time: %(number)s × %(period)s, %(price)s", number=count, period=each, price=times))
+        else:
+            said.append(_("Time: nothing, since these sites are free"))
     if percent != FULL:
-        said.append(f"{whose} pay{'' if whose == 'You' else 's'} {words.share_in_words(percent)}")
+        said.append(words.pays_in_words(percent, name))
     return said
+
+
+def _figures(size: int, price: int, unit: Unit) -> dict[str, str]:
+    return {"size": _mb(size), "price": unit.price(price), "cost": unit.price(size * price // MB)}
 
 
 def _mb(size: int) -> str:
     whole, rest = divmod(size, MB)
-    return f"{whole:,}" + (f".{rest:06d}".rstrip("0") if rest else "") + "\N{NO-BREAK SPACE}MB"
+    figure = f"{whole:,}" + (f".{rest:06d}".rstrip("0") if rest else "")
+    return numbers.figure(figure) + "\N{NO-BREAK SPACE}MB"

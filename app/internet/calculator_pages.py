@@ -24,12 +24,15 @@ from app.people import service as people
 from app.people.models import User
 from app.settings import settings_of_app
 from app.web.addresses import read_day, read_text
+from language import _, _n, dates, numbers
 
 blueprint = Blueprint("internet_calculator", __name__)
 
 LENGTH_MAX = 260
 MINUTES_MAX = 7 * 24 * 60
 SIZE_MAX_MB = AMOUNT_MAX // MB // 1000
+ENGLISH_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""An address with a day's name is understood in every language."""
 
 
 @dataclass
@@ -74,7 +77,7 @@ def _page(*, for_others: bool) -> str:
                 session,
                 question=question,
                 user_id=user.id if user else None,
-                whose=user.display_name if user and for_others else "You",
+                name=user.display_name if user and for_others else "",
                 settings=settings,
                 now=now,
             )
@@ -86,9 +89,10 @@ def _page(*, for_others: bool) -> str:
         sentence=_sentence(fields, answer, user, for_others) if answer else "",
         for_others=for_others,
         by_time=bool(plan.period_s),
-        period=words.period_in_words(plan.period_s) if plan.period_s else "",
+        period=words.paid_in_words(plan.period_s) if plan.period_s else "",
         cached_matters=plan.terms.cached_free,
         days=_days(now),
+        chosen_day=_chosen_day(fields),
         w=words,
     )
 
@@ -118,7 +122,7 @@ def _whose(fields: Fields, for_others: bool) -> User | None:
         return None
     user = people.find_user(reading(), username=fields.user)
     if user is None:
-        fields.wrong["user"] = f"Nobody here is called “{fields.user}”"
+        fields.wrong["user"] = _("Nobody here is called “%(name)s”", name=fields.user)
     return user
 
 
@@ -128,12 +132,12 @@ def _question(fields: Fields) -> Question:
         try:
             sizes[name] = parse_amount(getattr(fields, name) or "0")
         except ValueError:
-            sizes[name], fields.wrong[name] = 0, "Write how many MB, such as 500"
+            sizes[name], fields.wrong[name] = 0, _("Write how many MB, such as 500")
         if not 0 <= sizes[name] <= SIZE_MAX_MB * MB:
-            fields.wrong[name] = f"Write from 0 to {SIZE_MAX_MB:,} MB"
+            fields.wrong[name] = _("Write from 0 to %(most)s MB", most=numbers.count(SIZE_MAX_MB))
     minutes = int(fields.minutes) if re.fullmatch("[0-9]{1,5}", fields.minutes, re.ASCII) else 0
     if (fields.minutes and not minutes and fields.minutes != "0") or minutes > MINUTES_MAX:
-        fields.wrong["minutes"] = f"Write how many minutes, at most {MINUTES_MAX:,}"
+        fields.wrong["minutes"] = _("Write how many minutes, at most %(most)s", most=numbers.count(MINUTES_MAX))
     at = None
     try:
         at = _moment(fields)
@@ -143,39 +147,63 @@ def _question(fields: Fields) -> Question:
     try:
         site = site_name(site) if site else ""
     except ValueError:
-        fields.wrong["site"] = "Write the name of a site, such as example.org"
+        fields.wrong["site"] = _("Write the name of a site, such as example.org")
     return Question(sizes["down"], sizes["up"], fields.cached, at, minutes, site)
 
 
 def _moment(fields: Fields) -> datetime:
-    """The local moment that is asked about: a date, or the name of a weekday, which is the next one."""
-    today = clock.now().astimezone(settings_of_app().zone).date()
-    names = [day.lower() for day in words.DAYS]
-    typed = fields.day.lower()
-    if typed in names:
-        day = today + timedelta(days=(names.index(typed) - today.weekday()) % 7)
-    else:
-        day = read_day(fields.day) or _refuse()
+    """The local moment that is asked about."""
+    day = _day(fields)
     minute = min(read_minute(fields.time), 1439)
     return datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=settings_of_app().zone)
 
 
-def _refuse() -> date:
-    raise ValueError("choose a day")
+def _day(fields: Fields) -> date:
+    """The day that is asked about: a date, or the name of a weekday, which is the next one. Raises ValueError."""
+    today, typed = clock.now().astimezone(settings_of_app().zone).date(), fields.day.lower()
+    for names in (list(ENGLISH_DAYS), [day.lower() for day in words.weekdays()]):
+        if typed in names:
+            return today + timedelta(days=(names.index(typed) - today.weekday()) % 7)
+    day = read_day(fields.day)
+    if day is None:
+        raise ValueError(_("choose a day"))
+    return day
+
+
+def _chosen_day(fields: Fields) -> str:
+    """The day that the form shows as chosen; "" for none that can be read."""
+    try:
+        return _day(fields).isoformat()
+    except ValueError:
+        return ""
 
 
 def _days(now: datetime) -> list[tuple[str, str]]:
     """The days that the form offers: a week from today, which has every weekday."""
     today = now.astimezone(settings_of_app().zone).date()
     days = [today + timedelta(days=index) for index in range(7)]
-    return [(day.isoformat(), f"{day:%A} {day.day} {day:%B}" + (", today" if day == today else "")) for day in days]
+    named = [(day, dates.weekday_and_day(day)) for day in days]
+    return [(day.isoformat(), _("%(day)s, today", day=text) if day == today else text) for day, text in named]
 
 
 def _sentence(fields: Fields, answer: Answer, user: User | None, for_others: bool) -> str:
+    """What was asked, up to the answer that follows it."""
     at = _moment(fields)
-    whom = user.display_name if user and for_others else "somebody who pays the usual price" if for_others else "you"
-    parts = [f"{fields.down} MB received" if fields.down else "", f"{fields.up} MB sent" if fields.up else ""]
-    parts.append(f"{fields.minutes} minutes" if fields.minutes else "")
+    parts = [
+        _("%(size)s MB received", size=fields.down) if fields.down else "",
+        _("%(size)s MB sent", size=fields.up) if fields.up else "",
+        _n("%(minutes)s minute", "%(minutes)s minutes", int(fields.minutes or 0), minutes=fields.minutes)
+        if fields.minutes
+        else "",
+    ]
     what = words.listed([part for part in parts if part])
-    site = f" from {fields.site}" if fields.site else ""
-    return f"{what} on {at:%A} at {at:%H:%M}{site} would cost {whom}"
+    day, time = dates.weekday(at), dates.clock(at)
+    if fields.site:
+        use = _("%(what)s on %(day)s at %(time)s from %(site)s", what=what, day=day, time=time, site=fields.site)
+    else:
+        use = _("%(what)s on %(day)s at %(time)s", what=what, day=day, time=time)
+    if not for_others:
+        return _("%(use)s would cost you", use=use)
+    if user is None:
+        return _("%(use)s would cost somebody who pays the usual price", use=use)
+    return _("%(use)s would cost %(name)s", use=use, name=user.display_name)

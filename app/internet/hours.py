@@ -108,13 +108,17 @@ def pack(slots: Sequence[Slot]) -> bytes:
     Ten times as quick as JSON, and whoever charges waits for it.
     """
     head = [[slot.start, slot.price, *map(len, slot.columns)] for slot in slots]
-    numbers = array("q")
+    pieces = []
     for slot in slots:
         for column in slot.columns:
-            numbers.extend(column if max(column, default=0) <= LARGEST else [min(n, LARGEST) for n in column])
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return json.dumps(head).encode() + b"\n" + numbers.tobytes()
+            try:
+                numbers = array("q", column)
+            except OverflowError:  # nothing that anybody pays: only prices multiply to so much
+                numbers = array("q", [min(n, LARGEST) for n in column])
+            if sys.byteorder == "big":
+                numbers.byteswap()
+            pieces.append(numbers.tobytes())
+    return json.dumps(head).encode() + b"\n" + b"".join(pieces)
 
 
 def unpack(data: bytes) -> list[Slot]:

@@ -22,11 +22,12 @@ from app.internet.rate_models import InternetRates, PastRates, RateForGroup, Rat
 from app.internet.rate_rules import Hours, Terms, period_lengths, slot_seconds
 from app.settings import Settings
 from app.settings_tables import PRICE_MAX
+from language import N_, _, numbers
 
 PERCENT_MAX = 1_000
 HOURS_MAX = 30
 NAME_LENGTH_MAX = 80
-CHANGED_MEANWHILE = "Somebody has changed the rates since this form was opened."
+CHANGED_MEANWHILE = N_("Somebody has changed the rates since this form was opened.")
 
 
 @dataclass(frozen=True)
@@ -73,23 +74,24 @@ def check(said: Rates, settings: Settings, now: datetime) -> dict[str, str]:
     wrong: dict[str, str] = {}
     for name, price in (("down", said.down), ("up", said.up), ("per_period", said.per_period)):
         if not 0 <= price <= PRICE_MAX:
-            wrong[name] = f"A price is from 0 to {PRICE_MAX // 1_000_000:,}"
+            wrong[name] = _("A price is from 0 to %(most)s", most=numbers.count(PRICE_MAX // 1_000_000))
     if said.model not in ("data", "time", "both"):
-        wrong["model"] = "Choose what is charged"
+        wrong["model"] = _("Choose what is charged")
     elif said.model != "data":
         lengths = period_lengths(settings.zone, int(now.timestamp()))
         if said.period_minutes not in lengths:
-            wrong["period_minutes"] = f"Choose one of these lengths: {', '.join(map(str, lengths))} minutes"
+            each = ", ".join(map(str, lengths))
+            wrong["period_minutes"] = _("Choose one of these lengths: %(lengths)s minutes", lengths=each)
     if len(said.hours) > HOURS_MAX:
-        wrong["hours"] = f"There can be {HOURS_MAX} lines of hours at most"
+        wrong["hours"] = _("There can be %(most)s lines of hours at most", most=HOURS_MAX)
     for number, hours in enumerate(said.hours, start=1):
         problem = _problem_of(hours)
         if problem:
-            wrong["hours"] = f"Line {number} of the hours: {problem}"
+            wrong["hours"] = _("Line %(number)s of the hours: %(problem)s", number=number, problem=problem)
             break
     for name, people in (("groups", said.groups), ("users", said.users)):
         if any(not 0 <= percent <= PERCENT_MAX for percent in people.values()):
-            wrong[name] = f"A share is from 0 to {PERCENT_MAX} percent"
+            wrong[name] = _("A share is from 0 to %(most)s percent", most=PERCENT_MAX)
     return wrong
 
 
@@ -137,7 +139,7 @@ def undo(session: Session, *, version: int, settings: Settings, by: str, now: da
     """Make the rates what they were before their last change. Raises WrongStateError when there is nothing to undo."""
     found = before(session)
     if found is None:
-        raise WrongStateError("There are no rates from before.")
+        raise WrongStateError(_("There are no rates from before."))
     return save(session, said=found[0], version=version, settings=settings, by=by, now=now)
 
 
@@ -156,7 +158,7 @@ def save_site_list(
     """Make or change a list of sites. Raises NotFoundError; WrongStateError when another has its name."""
     same = session.scalar(select(SiteList).where(SiteList.name == name))
     if same is not None and same.id != site_list_id:
-        raise WrongStateError(f"Another list is called “{name}”.")
+        raise WrongStateError(_("Another list is called “%(name)s”.", name=name))
     found = get_site_list(session, site_list_id=site_list_id) if site_list_id is not None else SiteList(name=name)
 
     def apply(_row: InternetRates) -> None:
@@ -179,7 +181,7 @@ def get_site_list(session: Session, *, site_list_id: int) -> SiteList:
     """Return a list of sites. Raises NotFoundError."""
     found = session.get(SiteList, site_list_id)
     if found is None:
-        raise NotFoundError("There is no such list of sites.")
+        raise NotFoundError(_("There is no such list of sites."))
     return found
 
 
@@ -211,8 +213,8 @@ def _change(
     """Change rates, lists or people, and keep what held before for use of before."""
     row = session.scalar(select(InternetRates).where(InternetRates.id == 1).with_for_update())
     if version is not None and version != (row.version if row else 0):
-        raise WrongStateError(CHANGED_MEANWHILE)
-    said, _ = present(session, settings)
+        raise WrongStateError(_(CHANGED_MEANWHILE))
+    said, _version = present(session, settings)
     if row is None:
         row = _first(session, settings, now)
     old = rates.terms_of(session, row)
@@ -283,9 +285,11 @@ def _from_json(text: str) -> Rates:
 def _problem_of(hours: Hours) -> str:
     quarters = all(minute % 15 == 0 for minute in (hours.start, hours.end))
     if not hours.weekdays or set(hours.weekdays) - set("1234567"):
-        return "tick at least one day"
+        return _("tick at least one day")
     if not (0 <= hours.start < 1440 and 0 <= hours.end <= 1440 and quarters):
-        return "times are quarter hours, such as 18:00 or 18:15"
+        return _("times are quarter hours, such as 18:00 or 18:15")
     if not 0 <= hours.percent <= PERCENT_MAX:
-        return f"the share is from 0 to {PERCENT_MAX} percent"
-    return f"the name is longer than {NAME_LENGTH_MAX} characters" if len(hours.name) > NAME_LENGTH_MAX else ""
+        return _("the share is from 0 to %(most)s percent", most=PERCENT_MAX)
+    if len(hours.name) > NAME_LENGTH_MAX:
+        return _("the name is longer than %(most)s characters", most=NAME_LENGTH_MAX)
+    return ""

@@ -21,6 +21,7 @@ from app.internet.rate_sites import Read, problems_in_words, read_domains
 from app.money import Unit, parse_amount, plain
 from app.people import service as people
 from app.people.models import Group, User
+from language import N_, _
 
 BLANK_LINES = 2
 PRICES = ("down", "up", "per_period")
@@ -28,8 +29,8 @@ SHOWN_OF_A_LINE = 60
 
 
 def choices_of(words_by_value: Mapping[str, str]) -> list[SelectChoice]:
-    """Return what a field offers, from its values and their words."""
-    return [SelectChoice(value, text) for value, text in words_by_value.items()]
+    """Return what a field offers, from its values and their words, which are translated if they are constants."""
+    return [SelectChoice(value, _(text)) for value, text in words_by_value.items()]
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,26 @@ class Line:
 class RatesForm(FlaskForm):
     """How use is charged, and what happens to who has nothing left."""
 
-    model = RadioField("What is charged", choices=choices_of(words.MODELS), validate_choice=False, default="data")
-    down = StringField("1 MB received")
-    up = StringField("1 MB sent")
-    cached_free = BooleanField("What the proxy answers from its own store (cache) is free")
-    per_period = StringField("Each period")
-    period_minutes = SelectField("Length of a period", validate_choice=False, default="15")
-    groups = TextAreaField("Groups that pay less or nothing")
-    users = TextAreaField("People who pay less or nothing")
-    at_empty = RadioField(
-        "Who has nothing left", choices=choices_of(words.AT_EMPTY), validate_choice=False, default="stop"
-    )
-    running = RadioField(
-        "What runs at that moment", choices=choices_of(words.RUNNING), validate_choice=False, default="end"
-    )
+    model = RadioField(N_("What is charged"), choices=[], validate_choice=False, default="data")
+    down = StringField(N_("1 MB received"))
+    up = StringField(N_("1 MB sent"))
+    cached_free = BooleanField(N_("What the proxy answers from its own store (cache) is free"))
+    per_period = StringField(N_("Each period"))
+    period_minutes = SelectField(N_("Length of a period"), validate_choice=False, default="15")
+    groups = TextAreaField(N_("Groups that pay less or nothing"))
+    users = TextAreaField(N_("People who pay less or nothing"))
+    at_empty = RadioField(N_("Who has nothing left"), choices=[], validate_choice=False, default="stop")
+    running = RadioField(N_("What runs at that moment"), choices=[], validate_choice=False, default="end")
     version = HiddenField()
 
     lines: Sequence[Line] = ()
+
+    def __init__(self, **values: Any) -> None:
+        """Offer the choices in the language spoken now."""
+        super().__init__(**values)
+        self.model.choices = choices_of(words.MODELS)
+        self.at_empty.choices = choices_of(words.AT_EMPTY)
+        self.running.choices = choices_of(words.RUNNING)
 
     def read(self, session: Session, unit: Unit, form: MultiDict[str, str]) -> tuple[Rates, dict[str, str]]:
         """Return what the fields say and, by field, what is wrong; the rates count only where nothing is."""
@@ -78,12 +82,12 @@ class RatesForm(FlaskForm):
             try:
                 hours += [] if line.is_blank else [_hours(line)]
             except ValueError as exc:
-                wrong.setdefault("hours", f"Line {number} of the hours: {exc}")
+                wrong.setdefault("hours", _("Line %(number)s of the hours: %(problem)s", number=number, problem=exc))
         amounts = {name: _amount(self[name], unit, wrong) for name in PRICES}
         length = str(self.period_minutes.data or "")
         for name, options in (("at_empty", words.AT_EMPTY), ("running", words.RUNNING), ("model", words.MODELS)):
             if self[name].data not in options:
-                wrong[name] = "Choose one of these"
+                wrong[name] = _("Choose one of these")
         said = Rates(
             model=str(self.model.data),
             **amounts,
@@ -112,17 +116,17 @@ class RatesForm(FlaskForm):
 class SiteListForm(FlaskForm):
     """A list of sites."""
 
-    name = StringField("Name")
-    percent = StringField("Share of the price")
-    always_open = BooleanField("Always open: reachable also by who has nothing left")
-    domains = TextAreaField("Sites")
+    name = StringField(N_("Name"))
+    percent = StringField(N_("Share of the price"))
+    always_open = BooleanField(N_("Always open: reachable also by who has nothing left"))
+    domains = TextAreaField(N_("Sites"))
 
     def read(self, taken: Mapping[str, str]) -> tuple[int, Read, dict[str, str]]:
         """Return (percent, what was pasted, problems by field)."""
         wrong: dict[str, str] = {}
         name = _text(self.name)
         if not 0 < len(name) <= 80 or not name.isprintable():
-            wrong["name"] = "Give the list a name of at most 80 characters"
+            wrong["name"] = _("Give the list a name of at most 80 characters")
         try:
             percent = read_percent(_text(self.percent))
         except ValueError as exc:
@@ -188,12 +192,12 @@ def read_lines(form: MultiDict[str, str]) -> list[Line]:
 
 
 def read_percent(text: str) -> int:
-    """Read "50", "50 %", "free" as percent. Raises ValueError with a sentence."""
+    """Read "50", "50 %", "free" (also in the language spoken) as percent. Raises ValueError with a sentence."""
     cleaned = text.strip().removesuffix("%").strip().lower()
-    if cleaned in ("free", "nothing"):
+    if cleaned in ("free", "nothing", _("free").lower(), _("nothing").lower()):
         return 0
     if not re.fullmatch("[0-9]{1,4}", cleaned, re.ASCII) or int(cleaned) > PERCENT_MAX:
-        raise ValueError(f"Write a whole number of percent, from 0 (free) to {PERCENT_MAX}")
+        raise ValueError(_("Write a whole number of percent, from 0 (free) to %(most)s", most=PERCENT_MAX))
     return int(cleaned)
 
 
@@ -202,17 +206,17 @@ def read_minute(text: str) -> int:
     found = re.fullmatch("([0-9]{1,2}):([0-9]{2})", text.strip(), re.ASCII)
     minute = int(found[1]) * 60 + int(found[2]) if found and int(found[2]) < 60 else -1
     if not 0 <= minute <= 1440:
-        raise ValueError("write times as 18:00")
+        raise ValueError(_("write times as 18:00"))
     return minute
 
 
 def _hours(line: Line) -> Hours:
     if not line.days:
-        raise ValueError("tick at least one day")
+        raise ValueError(_("tick at least one day"))
     try:
         percent = read_percent(line.percent)
     except ValueError:
-        raise ValueError(f"write the share in percent, from 0 (free) to {PERCENT_MAX}") from None
+        raise ValueError(_("write the share in percent, from 0 (free) to %(most)s", most=PERCENT_MAX)) from None
     days = "".join(sorted({day for day in line.days if day in tuple("1234567")}))
     return Hours(line.name, days, read_minute(line.start), read_minute(line.end), percent)
 
@@ -222,20 +226,22 @@ def _shares(field: Any, find: Callable[[str], int | None], wrong: dict[str, str]
     found: dict[int, int] = {}
     problems = []
     for number, line in enumerate(str(field.data or "").splitlines(), start=1):
-        name, _, share = line.rpartition(":")
+        name, _colon, share = line.rpartition(":")
         if not line.strip():
             continue
         shown = line.strip()[:SHOWN_OF_A_LINE]
         try:
             percent = read_percent(share)
         except ValueError:
-            problems.append((number, f"“{shown}” does not end with a share, such as “: 50” or “: free”"))
+            said = _("“%(line)s” does not end with a share, such as “: 50” or “: free”", line=shown)
+            problems.append((number, said))
             continue
         known = find(name.strip()) if name.strip() else None
         if known is None:
-            problems.append((number, f"nobody here is called “{name.strip()[:SHOWN_OF_A_LINE]}”"))
+            unknown = name.strip()[:SHOWN_OF_A_LINE]
+            problems.append((number, _("nobody here is called “%(name)s”", name=unknown)))
         elif known in found:
-            problems.append((number, f"“{shown}” is there twice"))
+            problems.append((number, _("“%(line)s” is there twice", line=shown)))
         else:
             found[known] = percent
     if problems:
@@ -261,7 +267,7 @@ def _amount(field: Any, unit: Unit, wrong: dict[str, str]) -> int:
         wrong[field.name] = str(exc)
         return 0
     if amount < 0:
-        wrong[field.name] = "A price is not below 0"
+        wrong[field.name] = _("A price is not below 0")
     return max(0, amount)
 
 

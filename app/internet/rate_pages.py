@@ -32,6 +32,7 @@ from app.internet.rate_forms import (
 from app.internet.rate_models import InternetRates, SiteList
 from app.internet.rate_rules import Hours, Plan, hours_at, local_time, next_change, period_lengths
 from app.settings import settings_of_app
+from language import _, _n
 
 blueprint = Blueprint("internet_rates", __name__, url_prefix="/admin/internet-rates")
 
@@ -121,7 +122,7 @@ def edit() -> tuple[str, int] | Response:
         )
     except WrongStateError as exc:
         return _form_page(reading(), form, list(form.lines), said, conflict=exc.message), 409
-    flask.flash("The rates are saved. They hold for use from now on.", "ok")
+    flask.flash(_("The rates are saved. They hold for use from now on."), "ok")
     return flask.redirect(flask.url_for(".show"), 303)
 
 
@@ -134,7 +135,7 @@ def undo() -> Response:
     writing(
         lambda session: rate_changes.undo(session, version=version, settings=settings, by=by, now=clock.now()).version
     )
-    flask.flash("The last change is taken back. What was charged meanwhile stays as it was.", "ok")
+    flask.flash(_("The last change is taken back. What was charged meanwhile stays as it was."), "ok")
     return flask.redirect(flask.url_for(".show"), 303)
 
 
@@ -151,7 +152,7 @@ def list_sites(session: Session) -> list[Site]:
 
 def week_bars(hours: tuple[Hours, ...]) -> list[tuple[str, list[Bar]]]:
     """Return the picture of the week: for each day its stretches, as high as their price; [] where all are alike."""
-    found = []
+    found, days = [], words.weekdays()
     highest = max((each.percent for each in hours), default=100)
     for weekday in range(1, 8):
         each_quarter = [_percent(hours, weekday, quarter * 15) for quarter in range(WEEK_QUARTERS)]
@@ -161,7 +162,7 @@ def week_bars(hours: tuple[Hours, ...]) -> list[tuple[str, list[Bar]]]:
                 height = round(8 * each_quarter[start] / max(highest, 100), 2)
                 bars.append(Bar(start, quarter - start, height, each_quarter[start]))
                 start = quarter
-        found.append((words.DAYS[weekday - 1], bars))
+        found.append((days[weekday - 1], bars))
     return found if hours else []
 
 
@@ -181,9 +182,7 @@ def _form_page(
 ) -> str:
     settings, now = settings_of_app(), clock.now()
     lengths = period_lengths(settings.zone, int(now.timestamp()))
-    form.period_minutes.choices = choices_of(
-        {str(each): f"{each} minutes" if each > 1 else "1 minute" for each in lengths}
-    )
+    form.period_minutes.choices = choices_of({str(each): _n("1 minute", "%(num)s minutes", each) for each in lengths})
     if not problems:
         problems = {}
     plan = Plan(said.terms, settings.zone)

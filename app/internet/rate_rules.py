@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import repeat
 from typing import Final
 
 MB: Final = 1_000_000
@@ -153,21 +154,26 @@ class Plan:
             price += self.price_of_period(start, percent)
         return price
 
-    def price_slot(
-        self, start: int, rows: Iterable[tuple[int, int, int, int, int, int, int]], percents: Mapping[int, int]
-    ) -> list[int]:
+    def price_columns(self, start: int, columns: Sequence[Sequence[int]], percents: Mapping[int, int]) -> list[int]:
         """Return what each use in one slot costs, as `price` has it.
 
-        `rows`: (user id, list of sites, download, upload, cached, and two numbers that cost nothing). `percents`: what
-        each user pays of prices.
+        `columns`: user ids, lists of sites, bytes down, up, and cached; whatever follows costs nothing. One that is
+        empty is all 0. `percents`: what each user pays of prices.
         """
+        users, sites, down, up, cached = columns[:5]
         terms = self.terms_at(start)
-        by_hour, by_site = self.percent_at(start), terms.sites.get
-        found = []
-        for user_id, site, down, up, cached, _, _ in rows:
-            price = (max(0, down - cached) if terms.cached_free else down) * terms.down + up * terms.up
-            found.append(price * (by_hour * by_site(site, FULL) * percents[user_id]) // FULL**3)
-        return found
+        by_hour = self.percent_at(start)
+        if terms.cached_free and cached:
+            down = [max(0, size - stored) for size, stored in zip(down, cached, strict=True)]
+        prices: Sequence[int] = [size * terms.down for size in down] or [0] * len(users)
+        if up and terms.up:
+            prices = [price + size * terms.up for price, size in zip(prices, up, strict=True)]
+        shares = {site: by_hour * terms.sites.get(site, FULL) for site in {*sites, 0}}
+        of_site = [shares[site] for site in sites] if sites else repeat(shares[0])
+        if self.has_people:
+            of_user = map(percents.__getitem__, users)
+            return [p * s * u // FULL**3 for p, s, u in zip(prices, of_site, of_user, strict=False)]
+        return [p * s // FULL**2 for p, s in zip(prices, of_site, strict=False)]
 
     def price_of_period(self, start: int, percent: int = FULL) -> int:
         """Return what one period costs that begins at `start`, in millionths of a millionth."""

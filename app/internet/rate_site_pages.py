@@ -18,6 +18,7 @@ from app.internet.rate_forms import SiteListForm
 from app.internet.rate_models import SiteList
 from app.internet.rate_pages import list_sites
 from app.settings import settings_of_app
+from language import _, _n
 
 blueprint = Blueprint("site_lists", __name__, url_prefix="/admin/site-lists")
 
@@ -69,7 +70,7 @@ def show_delete(site_list_id: int) -> str:
     session = reading()
     rate_changes.get_site_list(session, site_list_id=site_list_id)
     site = next(each for each in list_sites(session) if each.id == site_list_id)
-    return flask.render_template("internet/site_list_delete.html", site=site, w=words)
+    return flask.render_template("internet/site_list_delete.html", chosen=site, w=words)
 
 
 @blueprint.post(BY_ID + "/delete")
@@ -82,7 +83,7 @@ def delete(site_list_id: int) -> Response:
             session, site_list_id=site_list_id, settings=settings, by=by, now=clock.now()
         )
     )
-    flask.flash(f"“{name}” is deleted. Its sites cost the usual price from now on.", "ok")
+    flask.flash(_("“%(name)s” is deleted. Its sites cost the usual price from now on.", name=name), "ok")
     return flask.redirect(flask.url_for(".list_all"), 303)
 
 
@@ -113,9 +114,11 @@ def _save(site_list_id: int | None) -> tuple[str, int] | Response:
         form.show(problems)
         found = session.get(SiteList, site_list_id) if site_list_id else None
         return _page(form, found, good=len(read.domains)), 422
-    twice = "" if not read.doubled else f" {read.doubled:,} were there twice."
-    sites = "1 site" if len(read.domains) == 1 else f"{len(read.domains):,} sites"
-    flask.flash(f"“{name}” is saved, with {sites}.{twice}", "ok")
+    count = len(read.domains)
+    said = [_n("“%(name)s” is saved, with 1 site.", "“%(name)s” is saved, with %(num)s sites.", count, name=name)]
+    if read.doubled:
+        said.append(_n("%(num)s were there twice.", "%(num)s were there twice.", read.doubled))
+    flask.flash(" ".join(said), "ok")
     return flask.redirect(flask.url_for(".list_all"), 303)
 
 

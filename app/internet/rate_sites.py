@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from language import N_, _, _n, numbers
+
 NAME_MAX: Final = 253
 LABEL_MAX: Final = 63
 DOMAINS_MAX: Final = 50_000
@@ -43,43 +45,47 @@ def read_domains(text: str, *, taken: Mapping[str, str] | None = None) -> Read:
             try:
                 name = site_name(typed)
                 if taken and name in taken:
-                    raise ValueError(f"is in the list “{taken[name]}” already")
+                    said = _("“%(name)s” is in the list “%(list)s” already", name=_short(typed), list=taken[name])
+                    raise ValueError(said)
             except ValueError as exc:
-                problems.append((number, f"“{_short(typed)}” {exc}"))
+                problems.append((number, str(exc)))
                 continue
             doubled += name in found
             found[name] = None
     if len(found) > DOMAINS_MAX:
-        problems.append((1, f"These are {len(found):,} domains; a list holds {DOMAINS_MAX:,} at most"))
+        said = _(
+            "These are %(number)s domains; a list holds %(most)s at most",
+            number=numbers.count(len(found)),
+            most=numbers.count(DOMAINS_MAX),
+        )
+        problems.append((1, said))
     return Read(tuple(found), doubled, tuple(problems))
 
 
 def site_name(typed: str) -> str:
     """Return the one form of a site's name: lower case, ASCII (RFC 3492), no port, no dot at its ends.
 
-    "https://Example.ORG./", "*.example.org", ".example.org:8080" are example.org. Raises ValueError, with words that
-    follow the name, for what is no name of a site.
+    "https://Example.ORG./", "*.example.org", ".example.org:8080" are example.org. Raises ValueError, with a sentence
+    that lacks its point, for what is no name of a site.
     """
     text = typed.strip()
     if "://" in text:
         parts = _split(text)
         if parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("is one page; only whole sites can be listed")
+            raise _wrong(N_("“%(name)s” is one page; only whole sites can be listed"), typed)
         text = parts.netloc.rpartition("@")[2]
     elif "/" in text.rstrip("/"):
-        raise ValueError("is one page or a range of addresses; only whole sites can be listed")
+        raise _wrong(N_("“%(name)s” is one page or a range of addresses; only whole sites can be listed"), typed)
     name = host_name(text.rstrip("/").removeprefix("*").removeprefix("."))
-    if not name:
-        raise ValueError("is no name of a site")
-    if _is_address(name):
+    if name and _is_address(name):
         return name
     if len(name) > NAME_MAX:
-        raise ValueError("is longer than a name can be")
+        raise _wrong(N_("“%(name)s” is longer than a name can be"), typed)
     for label in name.split("."):
         if len(label) > LABEL_MAX or not _LABEL.fullmatch(label):
-            raise ValueError("is no name of a site")
+            raise _wrong(N_("“%(name)s” is no name of a site"), typed)
     if re.fullmatch("[0-9.]+", name):
-        raise ValueError("is no address of a machine")
+        raise _wrong(N_("“%(name)s” is no address of a machine"), typed)
     return name
 
 
@@ -109,9 +115,16 @@ def list_of(host: str, lists: Mapping[str, int]) -> int:
 
 def problems_in_words(problems: Sequence[tuple[int, str]]) -> list[str]:
     """Return problems with their lines, the first twenty and how many more there are."""
-    words = [f"Line {number}: {problem}." for number, problem in problems[:PROBLEMS_SHOWN]]
+    words = [
+        _("Line %(number)s: %(problem)s.", number=number, problem=problem)
+        for number, problem in problems[:PROBLEMS_SHOWN]
+    ]
     more = len(problems) - PROBLEMS_SHOWN
-    return words + ([f"And {more:,} more like these."] if more > 0 else [])
+    return words + ([_n("And %(num)s more like these.", "And %(num)s more like these.", more)] if more > 0 else [])
+
+
+def _wrong(text: str, typed: str) -> ValueError:
+    return ValueError(_(text, name=_short(typed)))
 
 
 def _ascii(label: str) -> str:
@@ -126,7 +139,7 @@ def _split(text: str) -> SplitResult:
     try:
         return urlsplit(text)
     except ValueError:
-        raise ValueError("is no address of a site") from None
+        raise _wrong(N_("“%(name)s” is no address of a site"), text) from None
 
 
 def _is_address(text: str) -> bool:

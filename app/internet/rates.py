@@ -150,7 +150,7 @@ def edge_table(session: Session, settings: Settings, now: datetime | None = None
 
     `slot_s`: seconds of a slot, which begins at a multiple of it in UTC. `period_s`: 0 where time costs nothing.
     `own`: where we serve, as host:port. `untimed`: lists of sites of which use makes no period, since they are free.
-    `domains`: whether bytes by domain are wanted.
+    `domains`: whether bytes by domain are wanted. `packed`: that sums may come as `app.internet.packed` reads them.
     """
     row = session.get(InternetRates, 1)
     plan = load(session, settings)
@@ -164,6 +164,7 @@ def edge_table(session: Session, settings: Settings, now: datetime | None = None
         "domains": row is not None and row.top_domains,
         "sites": [[each.id, _lines(each.domains)] for each in lists],
         "untimed": [each.id for each in lists if not each.percent],
+        "packed": True,
     }
 
 

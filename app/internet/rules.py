@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from language import numbers
+
 MB: Final = 1_000_000
 REQUESTS_MAX: Final = 2**31 - 1
 
@@ -25,11 +27,11 @@ def may_go_on(*, available: int, floor: int | None) -> bool:
 def size_in_words(size_bytes: int) -> str:
     """Return "12.3 GB", "85 MB", "1.2 MB", "12 kB"."""
     if size_bytes >= 10_000 * MB:
-        return f"{size_bytes // (100 * MB) / 10:,.1f}\N{NO-BREAK SPACE}GB"
+        return numbers.figure(f"{size_bytes // (100 * MB) / 10:,.1f}\N{NO-BREAK SPACE}GB")
     if size_bytes >= 10 * MB:
-        return f"{size_bytes // MB:,}\N{NO-BREAK SPACE}MB"
+        return numbers.figure(f"{size_bytes // MB:,}\N{NO-BREAK SPACE}MB")
     if size_bytes >= MB:
-        return f"{size_bytes // (MB // 10) / 10:.1f}\N{NO-BREAK SPACE}MB"
+        return numbers.figure(f"{size_bytes // (MB // 10) / 10:.1f}\N{NO-BREAK SPACE}MB")
     return f"{max(1, size_bytes // 1000)}\N{NO-BREAK SPACE}kB"
 
 

@@ -22,6 +22,7 @@ from app.people.models import User
 from app.people.rules import name_key
 from app.settings import Settings
 from directory.accounts import account_name
+from language import _
 
 FRESH: Final = timedelta(seconds=15)
 """A report counts for so long: a proxy says every second what runs, every ten that nothing does."""
@@ -116,7 +117,7 @@ def ask_end(session: Session, *, connection_id: str, by: str, now: datetime, sou
         if run.connection_id == connection_id and source in ("", run.source):
             session.merge(RunningEnd(source=run.source, connection_id=connection_id, asked_by=by[:600], asked_at=now))
             return
-    raise NotFoundError("This connection has ended already.")
+    raise NotFoundError(_("This connection has ended already."))
 
 
 def anything_to_forget(session: Session, *, now: datetime) -> bool:
@@ -178,7 +179,7 @@ def _empty(
     now: datetime,
 ) -> set[str]:
     """The connections of whom nothing is left, without those to hosts that stay open."""
-    _, at_running = rates.policies(session)
+    _at_empty, at_running = rates.policies(session)
     if not settings.enforces or at_running != "end" or standing.word_for_empty(session, settings=settings) is not False:
         return set()
     open_hosts = dict.fromkeys(standing.open_hosts(session, settings=settings), 0)

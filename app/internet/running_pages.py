@@ -13,6 +13,7 @@ from app.db import reading, writing
 from app.internet import running
 from app.internet.rules import size_in_words
 from app.web.addresses import read_text
+from language import _
 
 blueprint = Blueprint("internet_running", __name__, url_prefix="/admin/internet-use/running")
 
@@ -44,5 +45,5 @@ def end() -> Response:
     writing(
         lambda session: running.ask_end(session, connection_id=connection_id, source=source, by=by, now=clock.now())
     )
-    flask.flash("The proxy is asked to end it. What went through is charged.", "ok")
+    flask.flash(_("The proxy is asked to end it. What went through is charged."), "ok")
     return flask.redirect(flask.url_for(".show"), 303)

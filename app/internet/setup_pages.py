@@ -15,11 +15,20 @@ from app.internet import rates, setup_texts
 from app.internet.setup_texts import SetupFile, Site
 from app.settings import settings_of_app
 from app.web.addresses import read_text
+from language import _
 
 KINDS = {"squid": "proxy1", "freeradius": "radius1"}
 """What can be set up, and what its server is called until somebody says."""
 
 SCOPES = {"squid": "internet", "freeradius": "radius"}
+
+COMMANDS = {
+    "squid": "squid -k parse && squid -k reconfigure\n"
+    "systemctl enable --now twinpurse-squid-end twinpurse-squid-log\n"
+    "sudo twinpurse-doctor",
+    "freeradius": "freeradius -XC && systemctl restart freeradius\nsystemctl enable --now twinpurse-radius-disconnect",
+}
+"""What is typed at the end, on the machine that was set up."""
 
 blueprint = Blueprint("internet_setup", __name__, url_prefix="/admin/internet-setup")
 
@@ -48,10 +57,10 @@ def make_token() -> Response:
 def download(kind: str, name: str) -> Response:
     """Send one of the files, with a place for the token where it needs one."""
     if kind not in KINDS:
-        raise NotFoundError("There is no such file.")
+        raise NotFoundError(_("There is no such file."))
     found = next((each for each in _files(kind, _server_name(request.args.get("server"))) if each.name == name), None)
     if found is None:
-        raise NotFoundError("There is no such file.")
+        raise NotFoundError(_("There is no such file."))
     answer = flask.Response(found.text, mimetype="text/plain")
     answer.headers["Content-Disposition"] = f'attachment; filename="{found.place.rpartition("/")[2]}"'
     return answer
@@ -59,17 +68,19 @@ def download(kind: str, name: str) -> Response:
 
 def _page(kind: str, server: str, *, token: str = "") -> str:
     typed = read_text(request.values, "server", 80)
+    name, folder, scope = server or KINDS[kind], settings_of_app().folder, SCOPES[kind]
     return flask.render_template(
         "internet/setup.html",
         kind=kind,
-        server=server or KINDS[kind],
+        server=name,
         wrong=bool(typed) and not server,
         typed=typed,
         files=_files(kind, server, token=token),
         token=token,
         let_in=_let_in(),
-        folder=settings_of_app().folder,
-        scope=SCOPES[kind],
+        token_command=f"twinpurse token create {folder} --name {name} --scope {scope}",
+        commands=COMMANDS[kind],
+        language_of_pages=settings_of_app().config.language,
         directory=settings_of_app().config.directory,
     )
 
@@ -83,6 +94,7 @@ def _files(kind: str, server: str, *, token: str = "") -> list[SetupFile]:
         server=server or KINDS[kind],
         slow=rates.policies(reading())[0] == "slow",
         let_in_while_away=_let_in(),
+        language=config.language,
     )
     make = setup_texts.squid_files if kind == "squid" else setup_texts.radius_files
     return make(site, token=token)

@@ -14,11 +14,15 @@ from urllib.parse import urlsplit
 
 from app.internet import setup_freeradius
 from directory.settings import DirectorySettings
+from language import LANGUAGES
 
 FOLDER: Final = Path(__file__).with_name("setup")
 SERVER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 SIGN_IN: Final = re.compile(r"(?m)^auth_param basic program .*$")
+REFUSAL: Final = "ERR_TWINPURSE_EMPTY"
+REFUSAL_TEXTS: Final = {"en": REFUSAL, "de": f"{REFUSAL}_DE"}
+WHY: Final = re.compile(r'(?<=<p class="why">).*(?=</p>)')
 SLOW: Final = re.compile(r"(?m)^#(?=acl twinpurse_slow |delay_)")
 PLAIN: Final = (
     "allow_plain_http = true     # the address is not https: its answers and the token can be read on the way\n"
@@ -27,7 +31,8 @@ PLAIN: Final = (
 
 @dataclass(frozen=True)
 class Site:
-    """What is filled in. `server`: the machine's name in the books. `slow`: who has nothing left is slowed."""
+    """What is filled in. `server`: the machine's name in the books. `slow`: who has nothing left is slowed. `language`:
+    the instance's own."""
 
     public_url: str
     portal_url: str
@@ -35,6 +40,7 @@ class Site:
     server: str
     slow: bool = False
     let_in_while_away: bool = False
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ def squid_files(site: Site, *, token: str = "") -> list[SetupFile]:
         SetupFile("edge.toml", "/etc/twinpurse/edge.toml", _edge_toml(site, "token") + LIVE, "root:proxy 0640"),
         SetupFile("free-sites.txt", "/etc/twinpurse/free-sites.txt", free_sites(site)),
         SetupFile("squid.conf", "/etc/squid/conf.d/00-twinpurse.conf", squid_conf(site)),
-        SetupFile("ERR_TWINPURSE_EMPTY", "/etc/twinpurse/squid-pages/ERR_TWINPURSE_EMPTY", refusal_page(site)),
+        *refusal_pages(site),
         _unit("twinpurse-squid-log.service"),
         _unit("twinpurse-squid-end.service"),
     ]
@@ -95,12 +101,24 @@ nas = ["* - /etc/twinpurse/nas.secret"]
 def squid_conf(site: Site) -> str:
     """Return the lines for squid.conf."""
     text = SIGN_IN.sub(lambda _: f"auth_param basic program {_ldap_helper(site.directory)}", _read("squid.conf"))
+    if site.language != "en":
+        text = _changed(text, {"Accept-Language -i ^de": "Accept-Language -i ^en", f"{REFUSAL}_DE": f"{REFUSAL}_EN"})
     return SLOW.sub("", text) if site.slow else text
 
 
-def refusal_page(site: Site) -> str:
-    """Return the page that Squid shows to who has nothing left."""
-    return _changed(_read("ERR_TWINPURSE_EMPTY"), {"http://net.example.org/": f"{site.public_url}/"})
+def refusal_pages(site: Site) -> list[SetupFile]:
+    """Return the page that Squid shows to who has nothing left, in the instance's language, then in the others.
+
+    Why it is refused stands in the first as Squid hands on the helper's message (%o), in the others as its notes.
+    """
+    found = []
+    for code in sorted(LANGUAGES, key=lambda code: code != site.language):
+        name = REFUSAL if code == site.language else f"{REFUSAL}_{code.upper()}"
+        text = _changed(_read(REFUSAL_TEXTS[code]), {"http://net.example.org/": f"{site.public_url}/"})
+        why = "%o" if code == site.language else f"@Squid{{%'{{text_{code}_}}note}}"
+        text = WHY.sub(why, text)
+        found.append(SetupFile(name, f"/etc/twinpurse/squid-pages/{name}", text))
+    return found
 
 
 def free_sites(site: Site) -> str:

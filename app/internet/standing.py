@@ -165,6 +165,10 @@ def _marks(session: Session) -> tuple[Any, ...]:
     """The newest entry, then what holds are open, then all else that may change many people at once."""
     held = select(func.count()).select_from(Hold).where(Hold.state == "open").scalar_subquery()
     inactive = select(func.count()).select_from(User).where(User.status != "active").scalar_subquery()
+    # Who is in a group that pays nothing: a mark of all of them, that the directory's reading changes.
+    free = select(RateForGroup.group_id).where(RateForGroup.percent == 0)
+    members = (func.count(), func.sum(Membership.user_id), func.sum(Membership.user_id * Membership.user_id))
+    in_free = [select(each).select_from(Membership).where(Membership.group_id.in_(free)) for each in members]
     found = session.execute(
         select(
             select(func.coalesce(func.max(Entry.id), 0)).scalar_subquery(),
@@ -174,6 +178,7 @@ def _marks(session: Session) -> tuple[Any, ...]:
             select(func.count()).select_from(UserName).scalar_subquery(),
             select(AccountDefaults.changed_at).scalar_subquery(),
             select(InternetRates.version).scalar_subquery(),
+            *(each.scalar_subquery() for each in in_free),
         )
     ).one()
     return tuple(found)

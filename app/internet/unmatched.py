@@ -20,6 +20,7 @@ from app.internet.rate_rules import FULL
 from app.internet.rates import Plan
 from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
+from language import _
 
 CHUNK = 5_000
 """Rows that are booked in one transaction."""
@@ -74,7 +75,7 @@ def list_kept(session: Session, *, plan: Plan) -> list[Kept]:
     prices: defaultdict[tuple[str, str], int] = defaultdict(int)
     for row in session.scalars(select(UnmatchedUsage).where(OPEN).execution_options(yield_per=CHUNK)):
         for slot in _slots(row, 0):
-            prices[row.username, row.source] += sum(plan.price_slot(slot.start, slot.rows(), {0: FULL}))
+            prices[row.username, row.source] += sum(plan.price_columns(slot.start, slot.columns, {0: FULL}))
     return [replace(kept, cost=prices[kept.username, kept.source] // rules.MB) for kept in found]
 
 
@@ -143,7 +144,9 @@ def _slots(row: UnmatchedUsage, user_id: int) -> list[Slot]:
 
 def _priced(session: Session, row: UnmatchedUsage, user_id: int, plan: Plan, percents: Mapping[int, int]) -> list[Slot]:
     """What a row consists of, with what it costs the person; periods that nobody has paid yet among it."""
-    slots = [slot._replace(charged=plan.price_slot(slot.start, slot.rows(), percents)) for slot in _slots(row, user_id)]
+    slots = [
+        slot._replace(charged=plan.price_columns(slot.start, slot.columns, percents)) for slot in _slots(row, user_id)
+    ]
     starts = json.loads(row.uses).get("periods", []) if row.uses else []
     for start in rates.claim_periods(session, periods={user_id: starts}, plan=plan).get(user_id, ()):
         price = plan.price_of_period(start, percents[user_id])
@@ -152,13 +155,14 @@ def _priced(session: Session, row: UnmatchedUsage, user_id: int, plan: Plan, per
 
 
 def _posting(row: UnmatchedUsage, account_id: int, amount: int, size_bytes: int) -> Posting:
+    size = rules.size_in_words(size_bytes)
     return Posting(
         account_id=account_id,
         amount=-amount,
         source="internet",
         key=f"internet-unmatched:{row.id}",
-        title="Internet use",
-        detail=f"{rules.size_in_words(size_bytes)}, {row.source}, as {row.username}",
+        title=_("Internet use"),
+        detail=_("%(size)s, %(source)s, as %(name)s", size=size, source=row.source, name=row.username),
         measured=True,
         at=row.at,
         quantity=size_bytes,

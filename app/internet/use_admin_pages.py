@@ -23,10 +23,17 @@ from app.internet.use_reports import Named, Span
 from app.settings import settings_of_app
 from app.web.addresses import read_day, read_number
 from app.web.sheets import BOM, as_csv, guarded
+from language import N_, _, _n, numbers
 
 blueprint = Blueprint("internet_use_admin", __name__, url_prefix="/admin/internet-use")
 
-VIEWS = {"people": "People", "groups": "Groups", "hours": "Hours", "sites": "Kinds of sites", "domains": "Top domains"}
+VIEWS = {
+    "people": N_("People"),
+    "groups": N_("Groups"),
+    "hours": N_("Hours"),
+    "sites": N_("Kinds of sites"),
+    "domains": N_("Top domains"),
+}
 PAGE = 50
 GROUPS_MAX = 500
 DOMAINS_MAX = 200
@@ -36,7 +43,16 @@ DAYS_MAX_BY_HOUR = 100
 """Sums that are not by person want a look at every hour of everybody: that takes seconds for a year."""
 
 USUAL_DAYS = 7
-HEAD = ("name", "user name", "people", "received bytes", "sent bytes", "from cache bytes", "requests", "charged")
+HEAD = (
+    N_("name"),
+    N_("user name"),
+    N_("people"),
+    N_("received bytes"),
+    N_("sent bytes"),
+    N_("from cache bytes"),
+    N_("requests"),
+    N_("charged"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ def show() -> str | tuple[str, int]:
     page = flask.render_template(
         "internet/use_admin.html",
         asked=asked,
-        views={name: text for name, text in VIEWS.items() if kept or name != "domains"},
+        views={name: _(text) for name, text in VIEWS.items() if kept or name != "domains"},
         rows=rows[:PAGE] if asked.view == "people" else rows,
         total=total,
         people=people,
@@ -115,7 +131,7 @@ def download() -> Response:
         for row in rows
     ]
     name = f"internet-{asked.view}-{settings.config.id}-{asked.span.first}-{asked.span.last}.csv"
-    response = flask.Response(BOM + as_csv([HEAD, *lines]), mimetype="text/csv")
+    response = flask.Response(BOM + as_csv([[_(name) for name in HEAD], *lines]), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -138,7 +154,7 @@ def change_privacy() -> str | tuple[str, int] | Response:
         typed = request.form.get("days", "").strip()
         days = int(typed) if re.fullmatch("[0-9]{1,3}", typed, re.ASCII) else 0
         if not 1 <= days <= use_privacy.DAYS_MAX:
-            error = f"Write for how many days, from 1 to {use_privacy.DAYS_MAX}"
+            error = _("Write for how many days, from 1 to %(most)s", most=use_privacy.DAYS_MAX)
             page = flask.render_template("internet/privacy.html", kept=kept, ask=False, error=error, typed=typed)
             return page, 422
     else:
@@ -148,9 +164,10 @@ def change_privacy() -> str | tuple[str, int] | Response:
     writing(lambda session: use_privacy.switch(session, days=days, settings=settings, by=by, now=clock.now()))
     flask.current_app.extensions["twinpurse.jobs"].enqueue("app.internet.tasks.forget_domains")
     if days:
-        flask.flash(f"Top domains are kept for {days} days. Everybody reads that on their page of Internet use.", "ok")
+        kept_for = _n("Top domains are kept for 1 day.", "Top domains are kept for %(num)s days.", days)
+        flask.flash(f"{kept_for} {_('Everybody reads that on their page of Internet use.')}", "ok")
     else:
-        flask.flash("Top domains are not kept any more. What was kept is being deleted.", "ok")
+        flask.flash(_("Top domains are not kept any more. What was kept is being deleted."), "ok")
     return flask.redirect(flask.url_for(".show_privacy"), 303)
 
 
@@ -160,14 +177,14 @@ def _asked() -> Asked:
     view = request.args.get("by", "people")
     typed = {name: request.args.get(name, "").strip() for name in ("from", "to")}
     days = {name: read_day(text) for name, text in typed.items()}
-    problem = "Write days as 2026-11-30." if any(typed[name] and days[name] is None for name in typed) else ""
+    problem = _("Write days as 2026-11-30.") if any(typed[name] and days[name] is None for name in typed) else ""
     last = days["to"] or today
     first = days["from"] or last - timedelta(days=USUAL_DAYS - 1)
     if not problem and first > last:
-        problem = "The first day is after the last."
+        problem = _("The first day is after the last.")
     days_max = DAYS_MAX_BY_HOUR if view in ("hours", "sites") else DAYS_MAX
     if not problem and (last - first).days >= days_max:
-        problem = f"Choose {days_max} days at most."
+        problem = _("Choose %(most)s days at most.", most=days_max)
     span = Span(first, max(first, last), settings.zone)
     order = "size" if request.args.get("order") == "size" else "charged"
     page = read_number(request.args.get("page")) or 1
@@ -183,23 +200,27 @@ def _rows(asked: Asked, *, limit: int, offset: int = 0) -> list[Named]:
     if asked.view == "hours":
         found = use_reports.by_hour(session, span=span)
         each = use_reports.folded(found, list(range(24)), lambda at: at.astimezone(span.zone).hour)
-        return [Named(f"{HOURS[hour]} to {(hour + 1) % 24:02d}:00", "", used) for hour, used in each]
+        return [Named(_hour_in_words(hour), "", used) for hour, used in each]
     if asked.view == "sites":
         names = use_reports.site_list_names(session)
         rows = use_reports.by_site_list(session, span=span)
-        other = "All other sites" if names else "All sites"
-        return [Named(names.get(key, "A list that is no more") if key else other, "", used) for key, used in rows]
+        other = _("All other sites") if names else _("All sites")
+        return [Named(names.get(key, _("A list that is no more")) if key else other, "", used) for key, used in rows]
     return use_reports.top_domains(session, first=span.first, last=span.last, limit=DOMAINS_MAX)
+
+
+def _hour_in_words(hour: int) -> str:
+    return _("%(start)s to %(end)s", start=HOURS[hour], end=HOURS[(hour + 1) % 24])
 
 
 def _near(asked: Asked) -> list[tuple[str, str, bool]]:
     """Links to usual spans: today, the last 7 and 30 days, this month."""
     today = asked.today
     firsts = {
-        "Today": today,
-        "7 days": today - timedelta(days=6),
-        "30 days": today - timedelta(days=29),
-        "This month": today.replace(day=1),
+        _("Today"): today,
+        _("7 days"): today - timedelta(days=6),
+        _("30 days"): today - timedelta(days=29),
+        _("This month"): today.replace(day=1),
     }
     here = asked.span.first, asked.span.last
     return [(asked.address(first=first), text, here == (first, today)) for text, first in firsts.items()]
@@ -207,4 +228,4 @@ def _near(asked: Asked) -> list[tuple[str, str, bool]]:
 
 def _plain(amount: int) -> str:
     sign = "-" if amount < 0 else ""
-    return f"{sign}{abs(amount) // 1_000_000}.{abs(amount) % 1_000_000:06d}"
+    return numbers.plain(f"{sign}{abs(amount) // 1_000_000}.{abs(amount) % 1_000_000:06d}")

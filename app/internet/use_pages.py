@@ -29,14 +29,16 @@ from app.internet.use_reports import (
 from app.ledger import accounts, statement
 from app.settings import settings_of_app
 from app.web.bars import BarChart, bar_chart
+from language import N_, _, dates
 
 blueprint = Blueprint("internet_use", __name__, url_prefix="/internet-use")
 
 LATELY = 8
 DOMAINS_SHOWN = 10
-SPANS = {"today": "Today", "week": "This week", "month": "This month"}
+SPANS = {"today": N_("Today"), "week": N_("This week"), "month": N_("This month")}
 HOURS = [f"{hour:02d}:00" for hour in range(24)]
-HOUR_MARKS = ("00:00", "06:00", "12:00", "18:00", "24:00")
+HOUR_MARKS: tuple[str, ...] = ("00:00", "06:00", "12:00", "18:00", "24:00")
+DAYS_OF_A_WEEK = 7
 
 
 @blueprint.get("")
@@ -57,9 +59,9 @@ def show() -> str:
     return flask.render_template(
         "internet/use.html",
         chosen=chosen,
-        spans=SPANS,
+        spans={name: _(text) for name, text in SPANS.items()},
         totals={name: sum((row[2] for row in part), Used()) for name, part in parts.items()},
-        chart=chart_of([(hour, used) for hour, _, used in parts[chosen]], whole(chosen, span), hours=chosen == "today"),
+        chart=chart_of([(row[0], row[2]) for row in parts[chosen]], whole(chosen, span), hours=chosen == "today"),
         reasons=reasons(parts[chosen], plan, site_list_names(session)),
         prices=words.prices(plan.terms, settings.unit, percent),
         percent=percent,
@@ -110,28 +112,38 @@ def chart_of(rows: list[tuple[datetime, Used]], span: Span, *, hours: bool) -> B
     if hours:
         found = folded(rows, list(range(24)), lambda at: at.astimezone(span.zone).hour)
         values = [(HOURS[hour], used.size, _charged(used)) for hour, used in found]
+        labels = HOUR_MARKS
     else:
         days = [span.first + DAY * index for index in range(span.days)]
         by_day = folded(rows, days, lambda at: at.astimezone(span.zone).date())
         values = [(day_label(day), used.size, _charged(used)) for day, used in by_day]
-    first = f"{span.first.day} {span.first:%B %Y}"
-    last = f"{span.last.day} {span.last:%B %Y}"
-    title = f"Internet use, {first}" + (f" to {last}" if span.days > 1 else "")
+        labels = _under_days(days)
+    first, last = dates.day(span.first, year=True), dates.day(span.last, year=True)
+    title = _("Internet use, %(day)s", day=first)
+    if span.days > 1:
+        title = _("Internet use, %(first)s to %(last)s", first=first, last=last)
     return bar_chart(
         values,
         title=title,
         text=size_in_words,
-        columns=("Hour" if hours else "Day", "Used", "Charged"),
-        labels=HOUR_MARKS if hours else (),
+        columns=(_("Hour") if hours else _("Day"), _("Used"), _("Charged")),
+        labels=labels,
     )
+
+
+def _under_days(days: list[date]) -> tuple[str, ...]:
+    """What stands under the bars of days: short, since five or seven of them stand side by side on a phone."""
+    if len(days) <= DAYS_OF_A_WEEK:
+        return tuple(dates.short_weekday(day) for day in days)
+    return tuple(dates.short_day(days[round(index * (len(days) - 1) / 4)]) for index in range(5))
 
 
 def _charged(used: Used) -> str:
     if not used.size:
         return ""
-    return settings_of_app().unit.text(used.amount) if used.charged else "free"
+    return settings_of_app().unit.text(used.amount) if used.charged else _("free")
 
 
 def day_label(day: date) -> str:
     """Return "Mon 16 Nov"."""
-    return f"{day:%a} {day.day} {day:%b}"
+    return dates.short_weekday_and_day(day)

@@ -19,6 +19,7 @@ from app.internet.models import UsageDomain, UsageHour
 from app.internet.rate_models import SiteList
 from app.internet.rate_rules import FULL, MB, Plan
 from app.people.models import Group, Membership, User
+from language import _
 
 DAY = timedelta(days=1)
 SUMS = ("download", "upload", "cached", "requests", "whole", "rest")
@@ -185,7 +186,8 @@ def reasons(rows: Iterable[tuple[datetime, int, Used]], plan: Plan, names: dict[
         instant = int(hour.timestamp())
         terms = plan.terms_at(instant)
         share = terms.sites.get(list_id, FULL)
-        site = names.get(list_id, "A list that is no more") if list_id else "All other sites" if names else "All sites"
+        other = _("All other sites") if names else _("All sites")
+        site = names.get(list_id, _("A list that is no more")) if list_id else other
         if share != FULL:
             site += f" ({words.percent_in_words(share)})"
         percent = plan.percent_at(instant)

@@ -17,9 +17,10 @@ from app.purse import service as purses
 from app.radius import rules
 from app.settings import Settings
 from app.settings_tables import RadiusSection
+from language import N_, _
 
-UNKNOWN: Final = "Nobody here has this name."
-DISABLED: Final = "This network account may not be used. Ask the help desk."
+UNKNOWN: Final = N_("Nobody here has this name.")
+DISABLED: Final = N_("This network account may not be used. Ask the help desk.")
 LIMITS: Final = {
     "chillispot": ("ChilliSpot-Max-Total-Octets", "ChilliSpot-Max-Total-Gigawords"),
     "mikrotik": ("Mikrotik-Total-Limit", "Mikrotik-Total-Limit-Gigawords"),
@@ -46,10 +47,10 @@ def admit(session: Session, *, user: User | None, settings: Settings, now: datet
     if not settings.enforces:
         return Admission()
     if user is None:
-        return Admission(refusal=UNKNOWN)
+        return Admission(refusal=_(UNKNOWN))
     if not user.is_active:
-        return Admission(refusal=DISABLED)
-    at_empty, _ = rates.policies(session)
+        return Admission(refusal=_(DISABLED))
+    at_empty, _running = rates.policies(session)
     purse = purses.look_into(session, user=user, settings=settings, now=now)
     floor = purse.account.floor
     if may_go_on(available=purse.available, floor=floor):

@@ -21,6 +21,7 @@ from app.people.credentials import identify
 from app.people.models import User
 from app.radius import admission, ending, packets, service
 from app.settings import settings_of_app
+from language import speaking
 
 blueprint = Blueprint("radius_api", __name__, url_prefix="/api/v1/radius")
 
@@ -43,7 +44,8 @@ def authorize() -> dict[str, Any]:
     """
     login, settings = packets.read_login(_attributes()), settings_of_app()
     user = _whose(login.names)
-    found = admission.admit(reading(), user=user, settings=settings, now=clock.now())
+    with speaking(settings.config.language):  # a Reply-Message reaches a person whose language nobody knows
+        found = admission.admit(reading(), user=user, settings=settings, now=clock.now())
     return admission.as_attributes(found, settings.config.radius)
 
 
@@ -65,7 +67,8 @@ def account() -> tuple[str, int]:
         plan = rates.load(session, settings)
         return service.account(session, packet=packet, user_id=user_id, plan=plan, now=now)
 
-    writing(work)
+    with speaking(settings.config.language):  # what stands in the books
+        writing(work)
     return "", 204
 
 

@@ -19,6 +19,7 @@ from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
 from app.radius import rules
 from app.radius.models import RadiusSession
+from language import _
 
 PACKETS_MAX = 10**6
 """Packets of one session that are told apart when they are kept aside."""
@@ -77,13 +78,13 @@ def charge(
     carry.bytes += growth.bytes
     if not (amount or (plan.is_free and carry.bytes)):
         return
-    where = row.nas or "Wi-Fi"
+    where = row.nas or _("Wi-Fi")
     posting = Posting(
         account_id=account_id,
         amount=-amount,
         source="internet",
         key=f"radius:{row.id}:{row.bytes}" + ("" if growth.bytes else f":{growth.until_s}"),
-        title="Internet use",
+        title=_("Internet use"),
         detail=f"{size_in_words(carry.bytes)}, {where}" if carry.bytes else where,
         measured=True,
         at=at,

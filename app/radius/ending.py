@@ -16,6 +16,7 @@ from app.people.models import User
 from app.radius import rules
 from app.radius.models import RadiusSession
 from app.settings import Settings
+from language import _
 
 R = RadiusSession
 
@@ -54,7 +55,7 @@ def ask_to_end(session: Session, *, row_id: int, by: str, now: datetime) -> Radi
     """
     row = session.get(R, row_id, with_for_update=True, populate_existing=True)
     if row is None:
-        raise NotFoundError("There is no such session.", session_id=row_id)
+        raise NotFoundError(_("There is no such session."), session_id=row_id)
     if row.ended_at is None and row.end_asked_at is None:
         row.end_asked_at, row.end_asked_by = now, by[:256]
     return row
@@ -84,7 +85,7 @@ def note_answer(session: Session, *, row_id: int, ended: bool, note: str, now: d
     """
     row = session.get(R, row_id, with_for_update=True, populate_existing=True)
     if row is None:
-        raise NotFoundError("There is no such session.", session_id=row_id)
+        raise NotFoundError(_("There is no such session."), session_id=row_id)
     if row.ended_at is not None:
         return
     row.disconnect_tries += 1

@@ -13,6 +13,7 @@ from app.db import reading, writing
 from app.internet.rules import MB, size_in_words
 from app.purse.rules import ago_in_words
 from app.radius import ending
+from language import _
 
 ID = "int(max=9223372036854775807)"
 SHOWN_MAX = 500
@@ -43,7 +44,9 @@ def end_session(row_id: int) -> Response:
     by = current_user.display_name
     row = writing(lambda session: ending.ask_to_end(session, row_id=row_id, by=by, now=clock.now()))
     if row.ended_at is not None:
-        flask.flash(f"The session of {row.username} has ended already.", "info")
+        flask.flash(_("The session of %(name)s has ended already.", name=row.username), "info")
+    elif row.nas:
+        flask.flash(_("%(nas)s is told to end the session of %(name)s.", nas=row.nas, name=row.username), "ok")
     else:
-        flask.flash(f"{row.nas or 'The controller'} is told to end the session of {row.username}.", "ok")
+        flask.flash(_("The controller is told to end the session of %(name)s.", name=row.username), "ok")
     return flask.redirect(flask.url_for(".show_sessions"), 303)

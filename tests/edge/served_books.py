@@ -87,7 +87,7 @@ class ServedBooks:
     def up(self) -> None:
         """Serve, and wait until it answers: that the port is taken proves nothing, `serve` tries it first."""
         self.server.start()
-        wait_port(self.port, self.server, timeout_s=30)
+        wait_port(self.port, self.server, timeout_s=90)
         deadline = time.monotonic() + 30
         while not self._answers():
             if time.monotonic() > deadline:

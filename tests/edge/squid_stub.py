@@ -43,6 +43,7 @@ class StubInstance:
         self.open: list[str] = []
         self.told: dict[str, dict[str, bool | str]] = {}  # by version: what was said then
         self.messages: dict[str, str] = {}
+        self.german: dict[str, str] = {}
         self.away = False  # closes every connection without an answer
         self.turned_away = 0  # connections closed like that
         self.broken = False  # answers 500
@@ -101,7 +102,9 @@ class StubInstance:
         word = self.mode == "monitor" or self.users.get(user, False)
         allowed, how = bool(word), word if isinstance(word, str) else ""
         message = "" if allowed else self.messages.get(user, f"{user} has an empty purse")
-        return {"user": user, "allowed": allowed, "how": how, "message": message, "details_url": self.url}
+        found = {"user": user, "allowed": allowed, "how": how, "message": message, "details_url": self.url}
+        german = self.german.get(user)
+        return found | ({"messages": {"en": message, "de": german}} if german and not allowed else {})
 
     def __enter__(self) -> StubInstance:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()

@@ -20,6 +20,7 @@ USERS = {"alice": "demo-alice", "bob": "demo-bob", "a b": "blank", "josé": "acc
 MESSAGE = (
     "Your Internet purse is empty: €0.00 left & <nothing> more, déjà vu. Next credit: +$10.00 on 1 December 00:05."
 )
+GERMAN = "Ihr Internetkonto ist leer: 0,00 € übrig & <nichts> mehr. 50 % später: „+10,00 €“ \\ am 1. Dezember 00:05."
 FIVE_MB = 5_000_000
 
 
@@ -116,7 +117,7 @@ def test_both_formats_agree_on_odd_names(site: Site) -> None:
 
 
 def test_an_empty_purse_gets_our_page_and_is_not_charged(site: Site) -> None:
-    site.instance.messages["bob"] = MESSAGE
+    site.instance.messages["bob"], site.instance.german["bob"] = MESSAGE, GERMAN
     site.instance.users = {**site.instance.users, "bob": False}
     site.wait_for_status("bob", 403)
     site.follow("--once").process.wait(20)
@@ -130,6 +131,13 @@ def test_an_empty_purse_gets_our_page_and_is_not_charged(site: Site) -> None:
     assert "<b>bob</b>" in page
     assert 'href="http://127.0.0.1:8002/"' in page
     assert "%" not in page.replace("45%)", ""), "every code of the page was filled in"
+    german = site.squid.fetch("bob", USERS["bob"], f"{site.origin.url}/bytes/70000", speaks="de-AT,de;q=0.9,en;q=0.5")
+    page = html.unescape(german.body.decode())
+    assert german.status == 403
+    assert f'<p class="why">{GERMAN}</p>' in page, page
+    assert b"&amp; &lt;nichts&gt; mehr" in german.body
+    assert "Die Seite wurde nicht geöffnet" in page
+    assert 'href="http://127.0.0.1:8002/"' in page
     assert site.origin.requests == before
     assert site.get("alice", "/bytes/100") == 200
     site.squid.wait_for_line("/bytes/70000")

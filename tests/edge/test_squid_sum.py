@@ -162,3 +162,39 @@ def test_several_processes_sum_up_what_one_does(tmp_path: Path, monkeypatch: pyt
 def test_what_is_no_table(table: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="table"):
         Table(table)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        (b"net.school:8001", True),
+        (b"NET.school.:8001", True),
+        (b"net.school", False),
+        (b"net.school:80", False),
+        (b"portal.school", True),
+        (b"portal.school:443", True),
+        (b"portal.school:8443", False),
+        (b"[2001:db8::1]:8001", True),
+        (b"[2001:db8::1]", False),
+    ],
+)
+def test_ours_is_what_the_instance_names_at_its_port(host: bytes, is_ours: bool) -> None:
+    own = frozenset({"net.school:8001", "portal.school:80", "portal.school:443", "[2001:db8::1]:8001"})
+    assert (Sites({}, own)[host] == OWN) is is_ours
+
+
+def test_pages_of_ours_are_left_out_of_many_lines() -> None:
+    table = {**PLAIN, "own": ["portal.school:80", "portal.school:443"]}
+    lines = [
+        f"{START}.000      2 10.0.0.1 {tag} 10 {url} alice HIER_DIRECT/192.0.2.1 -".encode()
+        for tag, url in (
+            ("TCP_MISS/200", "GET http://portal.school/x"),
+            ("TCP_TUNNEL/200", "CONNECT portal.school:443"),
+            ("TCP_MISS/200", "GET http://other.example/portal.school"),
+        )
+    ]
+    for at_once in (True, False):
+        assert summed(lines, table, LogFormat.SQUID, at_once=at_once)["sums"] == {
+            (START // 3600 * 3600, "alice", 0, "down"): 10,
+            (START // 3600 * 3600, "alice", 0, "requests"): 1,
+        }

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app import clock
 from app.db import reading, writing
@@ -17,6 +17,7 @@ from app.internet.models import UsagePosition
 from app.internet.rate_changes import Rates
 from app.internet.rate_rules import Hours
 from app.internet.rates import Use
+from app.internet.standing import StandingTable
 from app.people.models import Group, Membership
 from app.settings import settings_of_app
 from tests.internet.conftest import Save, at
@@ -121,6 +122,26 @@ def test_lists_of_sites_have_their_price_by_number(app: Flask, save: Save, save_
         assert rates.edge_table(reading(), settings_of_app(), NOON)["version"] != before
         assert price("2026-11-23T12:00+01:00", site=free) == 0, "used before it was deleted, read later"
         assert price("2026-11-23T14:00+01:00", site=free) == 10_000
+
+
+def test_who_comes_into_a_group_that_pays_nothing_is_on_the_list_at_once(
+    app: Flask, save: Save, known: Callable[..., dict[str, int]]
+) -> None:
+    with app.app_context():
+        alice = known(clock.now())["alice"]
+        writing(lambda session: session.add(Group(id=900, name="Chess", name_key="chess")))
+        save(Rates(down=10_000, groups={900: 0}), NOON)
+        table = StandingTable()
+        told = table.tell(reading(), settings=settings_of_app())
+        table._full_at = float("inf")  # everybody is not read again by itself
+        changes = (
+            (lambda session: session.add(Membership(user_id=alice, group_id=900)), True),
+            (lambda session: session.execute(delete(Membership).where(Membership.group_id == 900)), False),
+        )
+        for change, may in changes:
+            writing(change)
+            told = table.tell(reading(), settings=settings_of_app(), since=told.version)
+            assert told.users == {"alice": may}
 
 
 def test_everybody_pays_their_share(app: Flask, save: Save, known: Callable[..., dict[str, int]]) -> None:

@@ -94,7 +94,7 @@ def test_prices_equal_those_of_a_slow_model(
 ) -> None:
     """The price is the exact fraction of a model that knows no shortcuts, cut off once for data and once a period."""
     past.sort(key=lambda each: each[0])
-    plan = Plan(terms, zone, past=tuple(past))
+    plan = Plan(terms, zone, past=tuple(past), has_people=percent != 100)
     down, up, cached = sizes[0], sizes[1], min(sizes[2], sizes[0])
 
     def then(at: int) -> Terms:
@@ -112,8 +112,8 @@ def test_prices_equal_those_of_a_slow_model(
             time += int(Fraction(old.per_period * 1_000_000 * slow_percent(old.hours, start, zone) * percent, 10_000))
     use = Use(instant, site, down, up, cached, periods)
     assert plan.price(use, percent) == int(data) + time
-    row = (1, site, down, up, cached, 0, 0)
-    assert plan.price_slot(instant, [row, row], {1: percent}) == [int(data)] * 2
+    columns = [[each, each] for each in (1, site, down, up, cached, 0)]
+    assert plan.price_columns(instant, columns, {1: percent}) == [int(data)] * 2
     if plan.is_flat:
         assert plan.price(use) == (down + up) * terms.down
     if terms.is_free and not past:

@@ -69,7 +69,13 @@ def test_the_edge_reads_the_files_that_the_page_shows(tmp_path: Path) -> None:
 
 
 def test_the_files_beside_the_programs_are_the_pages() -> None:
-    for name in ("squid.conf", "ERR_TWINPURSE_EMPTY", "twinpurse-squid-log.service", "twinpurse-squid-end.service"):
+    for name in (
+        "squid.conf",
+        "ERR_TWINPURSE_EMPTY",
+        "ERR_TWINPURSE_EMPTY_DE",
+        "twinpurse-squid-log.service",
+        "twinpurse-squid-end.service",
+    ):
         assert (PROJECT / "deploy" / "squid" / name).read_text() == setup_texts._read(name)
 
 
@@ -78,7 +84,7 @@ def test_squid_itself_reads_the_lines(tmp_path: Path, slow: bool) -> None:
     site = Site(SITE.public_url, SITE.portal_url, DIRECTORY, SITE.server, slow=slow)
     shutil.copytree("/usr/share/squid-langpack/en", tmp_path / "squid-pages")
     for each in setup_texts.squid_files(site):
-        target = tmp_path / "squid-pages" if each.name == "ERR_TWINPURSE_EMPTY" else tmp_path
+        target = tmp_path / "squid-pages" if each.name.startswith("ERR_") else tmp_path
         text = each.text.replace("/etc/twinpurse/", f"{tmp_path}/").replace("/var/log/squid/", f"{tmp_path}/")
         (target / each.name).write_text(text.replace("/usr/local/bin/twinpurse-squid-acl", "/bin/true"))
     conf = tmp_path / "squid.conf"
