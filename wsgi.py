@@ -16,12 +16,13 @@ def make() -> Flask:
     if (folder / "portal.toml").exists():
         from portal.factory import create_app as create_portal
 
-        return create_portal(folder)
-    from app.factory import create_app, start_background
-    from app.settings import Settings
+        made = create_portal(folder)
+    else:
+        from app.factory import create_app, start_background
+        from app.settings import Settings
 
-    made = create_app(Settings.load(folder))
-    start_background(made)
+        made = create_app(Settings.load(folder))
+        start_background(made)
     # What is here now stays: no collection needs to look at it again, which would take as long as a large request.
     gc.collect()
     gc.freeze()

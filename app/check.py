@@ -7,6 +7,7 @@ from pathlib import Path
 from app import health
 from app.errors import SettingsError
 from app.factory import create_app
+from app.mail import smtp
 from app.settings import Settings
 from directory.interface import DirectoryError
 from directory.ldap import LdapDirectory
@@ -29,7 +30,9 @@ def check_folder(folder: Path) -> list[str]:
         queue = health.queue_problem(app)
     if settings.config.portal_url and not settings.portal_key:
         problems.append(f"secrets/portal.key is missing: twinpurse pair PORTAL_FOLDER {folder} makes it")
-    return problems + ([queue] if queue else [])
+    mail = settings.config.mail
+    trouble = smtp.problem_of(mail, settings.mail_password) if mail is not None else ""
+    return problems + ([queue] if queue else []) + ([f"mail: {trouble}"] if trouble else [])
 
 
 def _check_portal(folder: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,23 +33,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import BigInteger, TypeDecorator
 
+from app import engines
 from app.errors import UnavailableError
+from language import _
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_S = 15
-IMPATIENT_MS = 500
-PRAGMAS = (
-    "journal_mode=WAL",
-    "foreign_keys=ON",
-    "synchronous=FULL",
-    f"busy_timeout={BUSY_TIMEOUT_S}000",
-    "wal_autocheckpoint=10000",  # pages, 40 MB: ten times SQLite's own, since every tidying-up waits for the disk twice
-    "cache_size=-32000",  # KiB: a run's chunk is written once, not as it overflows
-)
-PATIENCE = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 15_000}
-"""libpq's limits, in s, s and ms: a server that hangs must not keep our threads."""
-LOCK_TIMEOUT_MS = 5_000
+FEW = 100
+"""Values that SQLite is given one by one."""
 ATTEMPTS_MAX = 8
 GIVE_UP_AFTER_S = 20
 """No new try is begun after this: whoever waits for an answer has long gone."""
@@ -70,8 +60,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("an instant needs its zone")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+        return value.astimezone(UTC).replace(tzinfo=None if dialect.name == "sqlite" else UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         if value is None:
@@ -159,16 +148,16 @@ migrate = Migrate()
 
 def init_app(app: Flask, database_url: str, migrations: str) -> None:
     """Attach the database of `database_url` to `app`."""
-    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": PATIENCE}
+    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": engines.PATIENCE}
     if database_url.startswith("sqlite"):
-        options = {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
+        options = {"connect_args": {"timeout": engines.BUSY_TIMEOUT_S, "check_same_thread": False}}
     options["hide_parameters"] = True  # an error in the log shall not carry names and titles
     app.config["SQLALCHEMY_DATABASE_URI"] = database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     migrate.init_app(app, db, directory=migrations)
     with app.app_context():
-        (_prepare_sqlite if db.engine.dialect.name == "sqlite" else _prepare_postgresql)(db.engine)
+        (engines.prepare_sqlite if db.engine.dialect.name == "sqlite" else _prepare_postgresql)(db.engine)
         writers: dict[str, Engine] = {
             str(patient): db.engine.execution_options(sqlite_begin="IMMEDIATE", patient=patient)
             for patient in (True, False)
@@ -180,7 +169,7 @@ def init_app(app: Flask, database_url: str, migrations: str) -> None:
                 database_url,
                 isolation_level="AUTOCOMMIT",
                 pool_reset_on_return=None,
-                connect_args=PATIENCE,
+                connect_args=engines.PATIENCE,
                 hide_parameters=True,
             )
             _prepare_postgresql(writers["at once"])
@@ -235,12 +224,15 @@ def is_postgresql(session: Session) -> bool:
 
 
 def one_of(session: Session, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
-    """Return the condition that a column has one of many values: as JSON on PostgreSQL, a list on SQLite.
+    """Return the condition that a column has one of many values, texts or whole numbers: as JSON where they are many.
 
     JSON is made and read by compiled code on both sides: a list of a thousand values costs several times as much.
     """
     if not is_postgresql(session):
-        return cast(ColumnElement[bool], column.in_(values))
+        if len(values) <= FEW:
+            return cast(ColumnElement[bool], column.in_(values))
+        listed = func.json_each(literal(list(values), JSON)).table_valued("value")
+        return cast(ColumnElement[bool], column.in_(select(listed.c.value)))
     each: Any = func.json_array_elements_text(literal(list(values), JSON))
     if isinstance(column.type, Integer):
         each = sql_cast(each, BigInteger)
@@ -265,11 +257,11 @@ def _with_retries(make_session: Callable[[], Session], work: Callable[[Session],
         except (DBAPIError, psycopg.Error) as exc:
             session.rollback()
             if _takes_no_writes(exc):
-                raise UnavailableError("The database takes no writes at present; nothing was changed.") from exc
+                raise UnavailableError(_("The database takes no writes at present; nothing was changed.")) from exc
             if not _may_succeed_again(exc):
                 raise
             if not patient or attempt == ATTEMPTS_MAX or time.monotonic() - started > GIVE_UP_AFTER_S:
-                raise UnavailableError("The database is busy or away; nothing was changed. Try again.") from exc
+                raise UnavailableError(_("The database is busy or away; nothing was changed. Try again.")) from exc
             time.sleep(0.01 * 2**attempt)
         except BaseException:
             session.rollback()
@@ -312,39 +304,15 @@ def _may_succeed_again(exc: DBAPIError | psycopg.Error) -> bool:
     return "locked" in text or "busy" in text or "UNIQUE constraint failed" in text
 
 
-def _prepare_sqlite(engine: Engine) -> None:
-    """Take transactions into our own hands: sqlite3's legacy mode opens none for a SELECT, and a deferred BEGIN loses
-    writers to "database is locked" when it is upgraded. FULL keeps what was acknowledged through a power cut."""
-
-    @event.listens_for(engine, "do_connect")
-    def _make_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
-        # Who printed what is nobody else's business. The journal and its index get the mode of this file.
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        wait_ms = BUSY_TIMEOUT_S * 1000 if options.get("patient", True) else IMPATIENT_MS
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={wait_ms}")
-        connection.exec_driver_sql("BEGIN " + options.get("sqlite_begin", "DEFERRED"))
-
-
 def _prepare_postgresql(engine: Engine) -> None:
     """Bound how long a transaction waits for another's lock; what is refused then is tried again as a whole."""
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+        connection.execute(f"SET lock_timeout = {engines.LOCK_TIMEOUT_MS}")
         connection.commit()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if not connection.get_execution_options().get("patient", True):
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {IMPATIENT_MS}")
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {engines.IMPATIENT_MS}")

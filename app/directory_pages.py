@@ -21,13 +21,14 @@ from app.web.peers import address_of_request
 from directory.diagnosis import Asked, diagnose
 from directory.interface import MAX_PASSWORD_CHARACTERS, MAX_USERNAME_CHARACTERS
 from directory.steps import Step
+from language import N_, _, _n
 
 blueprint = Blueprint("directory", __name__, url_prefix="/admin/directory")
 
 ONE_AT_A_TIME: Final = threading.Lock()
 """A test of a directory that hangs keeps its thread for seconds; several would keep all of them."""
 
-BUSY: Final = "Another test is under way. Try again in a few seconds."
+BUSY: Final = N_("Another test is under way. Try again in a few seconds.")
 
 Page = str | tuple[str, int]
 
@@ -46,7 +47,7 @@ def test() -> Page:
     name = read_text(request.form, "name", MAX_USERNAME_CHARACTERS).strip()
     password = request.form.get("password", "")[: MAX_PASSWORD_CHARACTERS + 1] if name else ""
     if not ONE_AT_A_TIME.acquire(blocking=False):
-        return _page(name, [], problem=BUSY), 409
+        return _page(name, [], problem=_(BUSY)), 409
     try:
         return _test_counted(name, password) if password else _page(name, _walk(name, ""))
     finally:
@@ -77,7 +78,11 @@ def _test_counted(name: str, password: str) -> Page:
     )
     if made.wait_s:
         minutes = math.ceil(made.wait_s / 60)
-        problem = f"This name was tried too often. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}."
+        problem = _n(
+            "This name was tried too often. Wait %(num)s minute.",
+            "This name was tried too often. Wait %(num)s minutes.",
+            minutes,
+        )
         return _page(name, [], problem=problem), 429
     steps = _walk(name, password)
     if not any(step.name == "Password" and step.state == "bad" for step in steps):

@@ -18,15 +18,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from language import N_, _
+
 
 class TwinpurseError(Exception):
     """Something went wrong."""
 
     code: ClassVar[str] = "error"
+    usual: ClassVar[str] = N_("Something went wrong.")
 
     def __init__(self, message: str | None = None, **facts: object) -> None:
-        """Args: message: a sentence for people (default: the class's docstring); facts: values for machines."""
-        self.message = message or (self.__doc__ or "").strip()
+        """Args: message: a sentence for people (default: the class's usual one); facts: values for machines."""
+        self.message = message or _(self.usual)
         self.facts = facts
         super().__init__(self.message)
 
@@ -35,60 +38,70 @@ class NotFoundError(TwinpurseError):
     """There is no such thing here."""
 
     code = "not_found"
+    usual = N_("There is no such thing here.")
 
 
 class InvalidInputError(TwinpurseError):
     """Some of what was sent is wrong."""
 
     code = "invalid_input"
+    usual = N_("Some of what was sent is wrong.")
 
 
 class NotAllowedError(TwinpurseError):
     """This is not allowed for you."""
 
     code = "not_allowed"
+    usual = N_("This is not allowed for you.")
 
 
 class NotSignedInError(TwinpurseError):
     """Sign in first."""
 
     code = "not_signed_in"
+    usual = N_("Sign in first.")
 
 
 class DailyLimitError(TwinpurseError):
     """That is more than you may adjust today."""
 
     code = "daily_limit"
+    usual = N_("That is more than you may adjust today.")
 
 
 class InsufficientBalanceError(TwinpurseError):
     """There is not enough in the purse."""
 
     code = "insufficient_balance"
+    usual = N_("There is not enough in the purse.")
 
 
 class KeyReusedError(TwinpurseError):
     """This key was used before with other content."""
 
     code = "key_reused"
+    usual = N_("This key was used before with other content.")
 
 
 class WrongStateError(TwinpurseError):
     """This can't be done in the present state."""
 
     code = "wrong_state"
+    usual = N_("This can't be done in the present state.")
 
 
 class TooManyAttemptsError(TwinpurseError):
     """Too many attempts; wait a little."""
 
     code = "too_many_attempts"
+    usual = N_("Too many attempts; wait a little.")
 
 
 class UnavailableError(TwinpurseError):
     """Something that is needed does not answer; try again soon."""
 
     code = "unavailable"
+    usual = N_("Something that is needed does not answer; try again soon.")
 
 
 class SettingsError(Exception):

@@ -42,6 +42,11 @@ from app.jobs import models as _jobs_models
 from app.jobs import queue, ticker, worker
 from app.ledger import models as _ledger_models
 from app.ledger import tasks as ledger_tasks
+from app.mail import models as _mail_models
+from app.mail import pages as mail_pages
+from app.notices import models as _notices_models
+from app.notices import pages as notices_pages
+from app.own_data import pages as own_data_pages
 from app.people import admin_pages as people_admin_pages
 from app.people import device_pages, leaver_pages, names_pages, own_pages, relink_pages, sync_pages
 from app.people import local_pages as guest_pages
@@ -57,6 +62,7 @@ from app.printing import price_models as _price_models
 from app.printing import privacy_models as _privacy_models
 from app.printing import server_api as print_server_api
 from app.purse import api as purse_api
+from app.purse import kept_page
 from app.purse import pages as purse_pages
 from app.quarantine import pages as quarantine_pages
 from app.radius import api as radius_api
@@ -71,11 +77,12 @@ from app.schedules.checks import totals_of_runs
 from app.schedules.initial import credit_newcomers
 from app.settings import Settings
 from app.transfers import pages as transfers_pages
-from app.web import frame
+from app.web import frame, tabs
 from directory.gate import GatedDirectory
 from directory.interface import Directory
 from directory.ldap import LdapDirectory
 from directory.roster import LdapRoster, Roster
+from language import requests as language_requests
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BODY_BYTES_MAX = 8_000_000
@@ -84,7 +91,7 @@ INTERNET_PAGES = tuple(
 ) + tuple(room.blueprint for room in (setup_pages, use_admin_pages, use_pages))
 TABLES: tuple[ModuleType, ...] = (_api_models, _cards_models, _internet_models, _jobs_models, _ledger_models)
 TABLES += (_price_models, _printing_models, _radius_models, _rate_models, _sync_models)
-TABLES += (_privacy_models, _refunds_models, _running_models)
+TABLES += (_mail_models, _notices_models, _privacy_models, _refunds_models, _running_models)
 
 
 def create_app(settings: Settings, *, directory: Directory | None = None, roster: Roster | None = None) -> Flask:
@@ -117,9 +124,10 @@ def create_app(settings: Settings, *, directory: Directory | None = None, roster
     app.extensions[ledger_tasks.CHECKS] = (("runs", totals_of_runs),)
     when_first_seen(credit_newcomers)
     discretion.keep_private("print", words=titles.HIDDEN, when=lambda session: titles.privacy(session).hidden)
-    app.extensions[frame.COUNTS] = {"/admin/refunds": refunds.count_open}
+    app.extensions[tabs.COUNTS] = {"/admin/refunds": refunds.count_open}
     client_versions.init_app(app)
     login_manager.init_app(app)
+    language_requests.init_app(app, default=config.language)
     csrf = CSRFProtect(app)
     app.before_request(access.guard)
     frame.init_app(app)
@@ -128,7 +136,7 @@ def create_app(settings: Settings, *, directory: Directory | None = None, roster
         app.register_blueprint(room.blueprint)
     for room in (cards_pages, names_pages, quarantine_pages, relink_pages, leaver_pages):
         app.register_blueprint(room.blueprint)
-    for room in (device_pages, sync_pages, client_pages, transfers_pages):
+    for room in (device_pages, sync_pages, client_pages, transfers_pages, mail_pages, notices_pages, own_data_pages):
         app.register_blueprint(room.blueprint)
     for blueprint in INTERNET_PAGES if settings.charges_internet else ():
         app.register_blueprint(blueprint)
@@ -137,6 +145,7 @@ def create_app(settings: Settings, *, directory: Directory | None = None, roster
             app.register_blueprint(room.blueprint)
         for room in (printer_pages, price_pages, limit_pages, print_calculator_pages):
             app.register_blueprint(room.blueprint)
+    kept_page.init_app(app)
     apis = [purse_api.blueprint, client_api.blueprint, exchanges_api.blueprint]
     apis += [printing_api.blueprint, print_server_api.blueprint] if settings.charges_print else []
     apis += [internet_api.blueprint, standing_api.blueprint, radius_api.blueprint] if settings.charges_internet else []

@@ -23,13 +23,14 @@ mode = {mode}                 # "enforce", or "monitor": count and show, never r
 public_url = {public_url}       # the address that browsers use
 portal_url = {portal_url}       # the intranet portal, "" for none
 time_zone = {time_zone}         # schedules and pages follow this clock
+language = {language}                   # or "de": for who has chosen none, and for what machines cause
 low_balance = "1.00"              # from here down a purse is called low
 database_url = {database_url}   # "": SQLite in this folder; or postgresql+psycopg://user@host/database
 redis_url = {redis_url}         # "": queue and worker live inside the instance; or redis://host:6379/0
 demo = {demo}
 
 [unit]
-kind = "currency"                 # "currency": the symbol stands before the figure; "other": behind it
+kind = "currency"                 # "currency": the symbol stands where the language has it; "other": behind the figure
 symbol = "$"
 decimals = 2
 
@@ -46,6 +47,11 @@ admin_groups = ["Administrators"]   # members of these are administrators here
 helper_groups = []                # these may look, and adjust up to helper_daily_limit a day
 auditor_groups = []               # these may only look
 plaintext_on_loopback = {plaintext}
+
+# Notices by e-mail: docs/notices.md. The password stands alone in secrets/mail.password (mode 0600).
+# [mail]
+# server = "mail.example.org"
+# sender = "purse@example.org"
 {prices}"""
 
 PORTAL_CONFIG = Path(portal_settings.__file__).with_name(portal_settings.CONFIG_FILE)
@@ -76,6 +82,7 @@ class Plan:
     public_url: str = ""
     portal_url: str = ""
     time_zone: str = "Europe/Berlin"
+    language: str = "en"
     database_url: str = ""
     redis_url: str = ""
     demo: bool = False
@@ -151,6 +158,7 @@ def config_text(folder: Path, plan: Plan) -> str:
         public_url=_text(plan.public_url or f"http://127.0.0.1:{port}"),
         portal_url=_text(plan.portal_url),
         time_zone=_text(plan.time_zone),
+        language=_text(plan.language),
         database_url=_text(plan.database_url),
         redis_url=_text(plan.redis_url),
         demo=_bool(plan.demo),

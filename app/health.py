@@ -13,8 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import db
 from app.jobs.queue import Jobs
+from language import N_, _
 
-NO_TABLES = "the database has no tables yet"
+NO_TABLES = N_("the database has no tables yet")
 
 
 def database_problem() -> str:
@@ -23,19 +24,21 @@ def database_problem() -> str:
     config.set_main_option("script_location", current_app.extensions["migrate"].directory)
     newest = ScriptDirectory.from_config(config).get_current_head()
     if db.engine.dialect.name == "sqlite" and not Path(db.engine.url.database or "").exists():
-        return NO_TABLES  # to look into it would make it
+        return _(NO_TABLES)  # to look into it would make it
     try:
         with db.engine.connect() as connection:
             present = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as exc:
-        return f"the database does not answer ({type(exc).__name__})"
+        return _("the database does not answer (%(error)s)", error=type(exc).__name__)
     if present is None:
-        return NO_TABLES
-    return "" if present == newest else f"the database is at step {present}, this program needs {newest}"
+        return _(NO_TABLES)
+    if present == newest:
+        return ""
+    return _("the database is at step %(present)s, this program needs %(newest)s", present=present, newest=newest)
 
 
 def remedy(problem: str, folder: Path) -> str:
-    """Return what to do about a database problem, to stand behind it."""
+    """Return what to do about a database problem, to stand behind it on the command line, which speaks English."""
     return ": see database_url" if "does not answer" in problem else f": twinpurse upgrade {folder}"
 
 
@@ -45,5 +48,5 @@ def queue_problem(app: Flask | None = None) -> str:
     try:
         jobs.connection.ping()
     except redis.RedisError as exc:
-        return f"redis_url: Redis does not answer ({type(exc).__name__})"
+        return _("redis_url: Redis does not answer (%(error)s)", error=type(exc).__name__)
     return ""

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from language import _, numbers
+
 MICRO: Final = 1_000_000
 """Millionths in one unit (one dollar, one page, one MB)."""
 
@@ -19,11 +21,16 @@ MINUS: Final = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True)
 class Unit:
-    """What an instance counts in. `symbol` stands before a currency and behind any other unit."""
+    """What an instance counts in. `symbol` stands where the language has a currency's, and behind any other unit."""
 
     kind: str = "currency"
     symbol: str = "$"
     decimals: int = 2
+
+    @property
+    def symbol_is_after(self) -> bool:
+        """Whether the symbol stands behind the figure, in the language spoken now."""
+        return self.kind != "currency" or numbers.symbol_is_after()
 
     def figure(self, amount: int) -> str:
         """Return `amount` (millionths) as a figure without symbol or sign; it never says more than there is."""
@@ -59,32 +66,33 @@ class Unit:
         return (MINUS if amount < 0 else "") + self.price(amount)
 
     def _with_symbol(self, figure: str) -> str:
-        return f"{self.symbol}{figure}" if self.kind == "currency" else f"{figure}\N{NO-BREAK SPACE}{self.symbol}"
+        return f"{figure}\N{NO-BREAK SPACE}{self.symbol}" if self.symbol_is_after else f"{self.symbol}{figure}"
 
     @staticmethod
     def _digits(amount: int, decimals: int) -> str:
         whole, rest = divmod(amount // 10 ** (6 - decimals), 10**decimals)
-        return f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}"
+        return numbers.figure(f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}")
 
 
 def parse_amount(text: str) -> int:
-    """Read a plain decimal such as "2", "2.00" or "0.05" and return millionths.
+    """Read a plain decimal such as "2", "2.00" or "0.05" (German: also "2,00") and return millionths.
 
     Raises ValueError, with a sentence for people, for anything else: signs other than "-", exponents, more than six
     decimals, digits that are not ASCII, and amounts over `AMOUNT_MAX`.
     """
-    cleaned = text.strip()
+    cleaned = numbers.read(text)
     if not re.fullmatch(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)", cleaned):
-        hint = ", with a point and not a comma" if "," in cleaned else ""
-        raise ValueError(f"Write the amount in figures, such as 2.00{hint}")
-    whole, _, fraction = cleaned.removeprefix("-").partition(".")
+        if "," in cleaned:
+            raise ValueError(_("Write the amount in figures, such as 2.00, with a point and not a comma"))
+        raise ValueError(_("Write the amount in figures, such as 2.00"))
+    whole, _point, fraction = cleaned.removeprefix("-").partition(".")
     whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
     if len(fraction) > PLACES_MAX:
-        raise ValueError("Use at most six figures after the point")
+        raise ValueError(_("Use at most six figures after the point"))
     # A length first: Python refuses to read figures without end (sys.int_info), with words for programmers.
     micro = AMOUNT_MAX + 1 if len(whole) > len(str(AMOUNT_MAX)) else int(whole + fraction.ljust(PLACES_MAX, "0"))
     if micro > AMOUNT_MAX:
-        raise ValueError("The amount is too large")
+        raise ValueError(_("The amount is too large"))
     return -micro if cleaned.startswith("-") else micro
 
 
@@ -93,7 +101,7 @@ def plain(amount: int, decimals: int = 2) -> str:
     decimals = _places(amount, decimals)
     whole, rest = divmod(abs(amount) // 10 ** (6 - decimals), 10**decimals)
     sign = "-" if amount < 0 else ""
-    return f"{sign}{whole}.{rest:0{decimals}d}" if decimals else f"{sign}{whole}"
+    return numbers.plain(f"{sign}{whole}.{rest:0{decimals}d}") if decimals else f"{sign}{whole}"
 
 
 def _places(amount: int, least: int) -> int:

@@ -20,6 +20,7 @@ from app.settings_tables import (
     ClientSection,
     ExchangeSection,
     InternetSection,
+    MailSection,
     PrintSection,
     RadiusSection,
     Section,
@@ -88,6 +89,7 @@ class Config(Section):
     public_url: HttpUrl
     portal_url: OptionalHttpUrl = ""
     time_zone: Annotated[str, AfterValidator(_zone)]
+    language: Literal["en", "de"] = "en"
     low_balance: Amount = 1_000_000
     helper_daily_limit: Amount = 20_000_000
     database_url: Annotated[str, _beginning_with("sqlite:///", "postgresql+psycopg://")] = ""
@@ -102,6 +104,7 @@ class Config(Section):
     print: PrintSection = PrintSection()
     internet: InternetSection = InternetSection()
     radius: RadiusSection = RadiusSection()
+    mail: MailSection | None = None
 
     @field_validator("demo")
     @classmethod
@@ -116,12 +119,21 @@ class Config(Section):
 class Settings:
     """An instance's configuration with its secrets and what follows from them. Immutable by habit."""
 
-    def __init__(self, folder: Path, config: Config, secret_key: str, directory_password: str, portal_key: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        secret_key: str,
+        directory_password: str,
+        portal_key: str,
+        mail_password: str = "",
+    ) -> None:
         self.folder = folder
         self.config = config
         self.secret_key = secret_key
         self.directory_password = directory_password
         self.portal_key = portal_key
+        self.mail_password = mail_password
         self.unit = Unit(config.unit.kind, config.unit.symbol, config.unit.decimals)
         self.zone = ZoneInfo(config.time_zone)
 
@@ -140,9 +152,12 @@ class Settings:
         portal_key = read_secret(root, "portal.key", problems, required=False)
         if portal_key and (len(portal_key) < SECRET_BYTES_MIN or portal_key == secret_key):
             problems.append(f"{SECRETS_DIR}/portal.key must be its own, of at least {SECRET_BYTES_MIN} characters")
+        mail_password = read_secret(root, "mail.password", problems, required=False)
+        if config is not None:
+            problems += _mail_problems(config.mail, mail_password)
         if problems or config is None:
             raise SettingsError(str(folder), problems)
-        return cls(root, config, secret_key, directory_password, portal_key)
+        return cls(root, config, secret_key, directory_password, portal_key, mail_password)
 
     @property
     def database_url(self) -> str:
@@ -204,12 +219,26 @@ def _directory_problems(directory: DirectorySettings, password: str) -> list[str
         found.append(f"directory.bind_dn: its password is missing, put it into {SECRETS_DIR}/directory.password")
     if password and not directory.bind_dn:
         found.append(f"directory.bind_dn: is empty, but there is a password in {SECRETS_DIR}/directory.password")
-    if directory.ca_file:
-        try:
-            Path(directory.ca_file).read_bytes()
-        except OSError as exc:
-            found.append(f"directory.ca_file: {directory.ca_file} cannot be read: {exc.strerror}")
-    return found
+    return found + _file_problems("directory.ca_file", directory.ca_file)
+
+
+def _mail_problems(mail: MailSection | None, password: str) -> list[str]:
+    """Return what would only come up when the first e-mail is sent."""
+    found = []
+    if mail is not None and mail.username and not password:
+        found.append(f"mail.username: its password is missing, put it into {SECRETS_DIR}/mail.password")
+    if password and not (mail is not None and mail.username):
+        found.append(f"mail.username: is empty, but there is a password in {SECRETS_DIR}/mail.password")
+    return found + (_file_problems("mail.ca_file", mail.ca_file) if mail is not None else [])
+
+
+def _file_problems(key: str, path: str) -> list[str]:
+    try:
+        if path:
+            Path(path).read_bytes()
+    except OSError as exc:
+        return [f"{key}: {path} cannot be read: {exc.strerror}"]
+    return []
 
 
 def _read_config(root: Path, problems: list[str]) -> Config | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -133,3 +134,37 @@ class ExchangeSection(Section):
 
     out: bool = False
     into: bool = False
+
+
+def _mail_address(address: str) -> str:
+    # One address and nothing else: no display name, no list, no line break. What is behind the @ is the server's matter.
+    if not re.fullmatch(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}", address):
+        raise ValueError("must be one e-mail address such as purse@example.org")
+    return address
+
+
+class MailSection(Section):
+    """The mail server that takes notices; without this table no e-mail is sent. The password: secrets/mail.password.
+
+    `everybody`: whether people who chose nothing are told by e-mail too.
+    """
+
+    server: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")
+    port: int = Field(default=0, ge=0, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: Annotated[str, Field(max_length=320), AfterValidator(_mail_address)]
+    sender_name: str = Field(default="", max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")
+    username: str = Field(default="", max_length=256)
+    ca_file: str = ""
+    everybody: bool = False
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> Self:
+        if self.username and self.security == "none":
+            raise ValueError('a password would travel in the clear: choose security "starttls" or "tls"')
+        return self
+
+    @property
+    def port_used(self) -> int:
+        """The port; the usual one where none is named (RFC 6409, RFC 8314, RFC 5321)."""
+        return self.port or {"starttls": 587, "tls": 465, "none": 25}[self.security]

@@ -15,7 +15,7 @@ from app.error_map import exit_code
 from app.errors import UnavailableError
 from app.people import sync, sync_reports, sync_watch, sync_work
 from app.people.sync_models import DirectorySync
-from app.people.sync_reports import WHAT
+from app.people.sync_words import WHAT, message_in_words
 from app.settings import settings_of_app
 from directory.interface import DirectoryError
 from directory.roster import Roster
@@ -58,7 +58,7 @@ def lines(done: DirectorySync) -> list[str]:
     said = [f"{done.read:,} people read."]
     said += [f"  {getattr(done, what):>9,} {words.lower()}" for what, words in WHAT.items() if getattr(done, what)]
     if done.message:
-        said.append(f"{done.message}.")
+        said.append(message_in_words(done))
     if done.state == "waiting":
         said.append("Nothing was changed: so many people would lose their access that an administrator has to agree.")
         said.append(f"Look at it and decide: {settings_of_app().config.public_url}/admin/people/sync/{done.id}")

@@ -1,27 +1,27 @@
-"""A month of plausible activity, made by the same services that real charges go through."""
+"""A month of plausible activity, made by the same services that real charges go through.
+
+The same at every start on the same day, but for what chance must make: the codes of cards, and keys.
+"""
 
 from __future__ import annotations
 
-import itertools
-import random
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import takewhile
 
-from sqlalchemy.orm import Session
-
 from app import clock
+from app.accounts import service as account_service
+from app.accounts.rules import Limit
+from app.cards import rules as card_rules
+from app.cards import service as cards
 from app.db import reading, writing
-from app.internet import booking as internet
-from app.internet import rates
 from app.ledger import accounts
-from app.ledger import service as ledger
 from app.money import MICRO
+from app.people import devices, local
 from app.people.credentials import identify
 from app.people.models import User
-from app.printing import asking, charging
 from app.schedules import rules as schedule_rules
 from app.schedules import runs
 from app.schedules import service as schedules
@@ -29,77 +29,82 @@ from app.schedules.models import Schedule
 from app.schedules.rules import Occurrence
 from app.schedules.terms import Terms
 from app.settings import Settings, settings_of_app
-from demo.people import PEOPLE
+from app.transfers import service as transfers
+from demo import browsing, printing
+from demo.people import GUEST, PEOPLE
 
-PAGES = (1, 2, 2, 3, 4, 6, 8, 12)
-TITLES = (
-    "Biology lab report.pdf",
-    "History essay, draft 2.docx",
-    "Maths worksheet 9.pdf",
-    "Timetable.pdf",
-    "Art portfolio.pdf",
-    "Chemistry notes.odt",
-    "Seminar handout.pdf",
-    "Application letter.docx",
-)
-PRINTERS = ("Library 1", "Hall 2", "Room 212")
+CARDS = 20
+CENT = MICRO // 100
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """What happened when. Of two at the same moment the one that was thought of first comes first."""
+
+    at: datetime
+    work: Callable[[], object] = field(compare=False)
 
 
 @dataclass(frozen=True)
-class Event:
-    """What happened: `user` printed `amount` pages or used `amount` bytes; without a user, a credit fell due."""
+class Scene:
+    """Who is there, in which time everything happens, and who has said what holds."""
 
-    at: datetime
-    user: User | None = None
-    amount: int = 0
+    settings: Settings
+    users: dict[str, User]
+    begin: datetime
+    now: datetime
+
+    @property
+    def by(self) -> str:
+        """The administrator, as they are named beside what they did."""
+        admin = self.users["admin"]
+        return f"{admin.display_name} ({admin.username})"
+
+    def school_days(self, count: int) -> list[datetime]:
+        """Return midnight of the last `count` school days before today, the latest last."""
+        today = self.now.astimezone(self.settings.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        days = [today - timedelta(days=back) for back in range(1, count * 2 + 4)]
+        return [day for day in days if day.weekday() < 5][:count][::-1]
 
 
-def fill(*, now: datetime | None = None) -> None:
-    """Make the demo's people known to the present instance, give it its schedule, and a month of charges and more.
+def fill(*, now: datetime | None = None) -> str:
+    """Make the demo's people known to the present instance, give it what administrators decide, and a month of use.
 
-    It begins with the month before the present one, so that a monthly credit lies behind everything.
+    It begins with the month before the present one, so that a monthly credit lies behind everything. Returns the code
+    of a card that nobody has redeemed.
     """
     settings, now = settings_of_app(), now or clock.now()
     begin = _month_before(now.astimezone(settings.zone))
     users = {person.username: identify(person.username) for person in PEOPLE}
+    scene = Scene(settings, users, begin, now)
+    room = printing if settings.charges_print else browsing
+    room.decide(scene)
     schedule = writing(lambda session: schedules.create(session, terms=_terms(settings), now=begin))
-    for name in ("carol", "alice", "bob")[: 1 if settings.charges_internet else 3]:
-        _give(users[name], 12 if name == "carol" else 1, begin)
-    credits = takewhile(lambda moment: moment < now, (found.due_at for found in _occurrences(schedule, begin)))
-    charges = _charges(settings, [users[name] for name in ("alice", "bob", "carol")], begin, now)
-    numbers = itertools.count(1)
-    for event in sorted([*charges, *(Event(moment) for moment in credits)], key=lambda event: event.at):
-        if event.user is None:
-            _credit_due(event.at)
-        elif settings.charges_print:
-            _print(settings, event, event.user, next(numbers))
-        else:
-            _browse(settings, event, event.user)
+    writing(lambda session: schedules.create(session, terms=_welcome(settings), now=begin))
+    first_day = scene.school_days(15)[0]
+    codes = _make_cards(scene, first_day)
+    due = takewhile(lambda moment: moment < now, (found.due_at for found in _occurrences(schedule, begin)))
+    credits = [Event(moment, partial(_credit_due, moment)) for moment in due]
+    events = [*credits, *_of_purses(scene, codes), *(Event(at, work) for at, work in room.happen(scene))]
+    for event in sorted(event for event in events if begin <= event.at <= now):
+        event.work()
+    return card_rules.grouped(codes[-1])
 
 
-def _month_before(local: datetime) -> datetime:
-    first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (first - timedelta(days=1)).replace(day=1, tzinfo=local.tzinfo)
+def freshen(*, now: datetime | None = None) -> None:
+    """Have somebody's job wait at the printer that releases jobs: an older one has gone since."""
+    settings, now = settings_of_app(), now or clock.now()
+    if settings.charges_print:
+        printing.wait_for_release(settings, identify("alice"), now)
+
+
+def _month_before(local_time: datetime) -> datetime:
+    first = local_time.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first - timedelta(days=1)).replace(day=1, tzinfo=local_time.tzinfo)
 
 
 def _occurrences(schedule: Schedule, begin: datetime) -> Iterator[Occurrence]:
     return schedule_rules.occurrences(schedules.recurrence(schedule), after=begin)
-
-
-def _give(user: User, units: int, now: datetime) -> None:
-    account = accounts.get_account(reading(), user_id=user.id)
-    writing(
-        lambda session: ledger.post(
-            session,
-            account_id=account.id,
-            amount=units * MICRO,
-            source="adjustment",
-            key=f"demo:{user.username}",
-            now=now,
-            title="Start of term",
-            detail="by Ada Whitfield",
-        )
-    )
 
 
 def _terms(settings: Settings) -> Terms:
@@ -119,19 +124,20 @@ def _terms(settings: Settings) -> Terms:
     )
 
 
-def _charges(settings: Settings, users: list[User], begin: datetime, now: datetime) -> Iterator[Event]:
-    """Yield a few prints on school days, or browsing every day. The same at every start on the same day."""
-    chance = random.Random(20121114)
-    for day in range((now - begin).days + 1):
-        date = (begin + timedelta(days=day)).astimezone(settings.zone).date()
-        for user in users:
-            school = date.weekday() < 5
-            for _ in range(chance.choice((0, 1, 1, 2)) if school else chance.choice((0, 0, 1))):
-                moment = time(chance.randrange(8, 17), chance.randrange(60), chance.randrange(60))
-                at = datetime.combine(date, moment, settings.zone)
-                pages, size_bytes = chance.choice(PAGES), chance.randrange(4_000_000, 70_000_000)
-                if begin < at < now:
-                    yield Event(at, user, pages if settings.charges_print else size_bytes)
+def _welcome(settings: Settings) -> Terms:
+    return Terms(
+        name="Welcome",
+        everyone=True,
+        groups=(),
+        amount=MICRO,
+        top_up="add",
+        cap=None,
+        period="first_seen",
+        weekdays=(),
+        month_day=None,
+        time_of_day="00:00",
+        time_zone=settings.config.time_zone,
+    )
 
 
 def _credit_due(now: datetime) -> None:
@@ -140,40 +146,99 @@ def _credit_due(now: datetime) -> None:
             pass
 
 
-def _print(settings: Settings, event: Event, user: User, number: int) -> None:
-    chance = random.Random(number)
-    seen = asking.JobSeen(
-        server="printserver1",
-        printer=chance.choice(PRINTERS),
-        user=user.username,
-        job_id=number,
-        job_uuid=f"urn:uuid:demo-{number}",
-        title=chance.choice(TITLES),
-        pages=event.amount,
-    )
-
-    def go(session: Session) -> None:
-        answer = asking.ask(session, seen=seen, user_id=user.id, settings=settings, now=event.at)
-        if answer.decision == "print":
-            charging.capture(session, job_id=answer.job, run=answer.run, pages=event.amount, now=event.at)
-
-    writing(go)
+def _of_purses(scene: Scene, codes: list[str]) -> Iterator[Event]:
+    """Yield what happens to purses beside use: money from an administrator, cards, a gift, a guest, a device."""
+    days = scene.school_days(15)
+    yield Event(scene.begin + timedelta(hours=1), partial(_adjust, scene, "carol", 12))
+    yield Event(scene.begin + timedelta(hours=2), partial(_adjust, scene, "alice", 1))
+    yield Event(scene.begin + timedelta(hours=3), partial(_share, scene))
+    for day, name, code in ((days[6], "alice", codes[0]), (days[8], "carol", codes[1])):
+        at = day + timedelta(hours=12, minutes=20)
+        yield Event(at, partial(_redeem, scene.users[name].id, code, at))
+    at = days[9] + timedelta(hours=13, minutes=40)
+    yield Event(at, partial(_give, scene.users["carol"].id, scene.users["alice"].id, at))
+    at = days[13] + timedelta(hours=8, minutes=15)
+    yield Event(at, partial(_welcome_guest, scene, at))
+    at = days[14] + timedelta(hours=9, minutes=30)
+    yield Event(at, partial(_add_device, scene.users["alice"].id, at))
 
 
-def _browse(settings: Settings, event: Event, user: User) -> None:
-    if accounts.get_account(reading(), user_id=user.id).balance <= 0:
-        return  # the proxy would have refused
-    item = internet.UsageItem(user.username, user.id, event.amount, event.amount // 60_000, event.at)
-    plan = rates.load(reading(), settings)
-    place = internet.place(reading(), source="proxy1").batch
+def _adjust(scene: Scene, name: str, units: int) -> None:
+    account = accounts.get_account(reading(), user_id=scene.users[name].id)
     writing(
-        lambda session: internet.book(
+        lambda session: account_service.adjust(
             session,
-            source="proxy1",
-            batch=place + 1,
-            position={},
-            usage=internet.usage_of([item]),
-            plan=plan,
-            now=event.at,
+            account_id=account.id,
+            amount=units * MICRO,
+            reason="Start of term",
+            by=scene.by,
+            form_id=f"demo-adjustment-{name}",
+            now=scene.begin,
         )
     )
+
+
+def _share(scene: Scene) -> None:
+    """Make the account of a department, which may be overdrawn a little."""
+    unit, limit = scene.settings.unit, Limit("overdraft", 20 * MICRO)
+    writing(
+        lambda session: account_service.make(
+            session, name="Art department", limit=limit, by=scene.by, unit=unit, now=scene.begin
+        )
+    )
+
+
+def _make_cards(scene: Scene, at: datetime) -> list[str]:
+    _, codes = writing(
+        lambda session: cards.make_batch(
+            session,
+            form_id="demo-cards-of-the-kiosk",
+            name="School kiosk, autumn",
+            amount=2 * MICRO,
+            count=CARDS,
+            expires_at=scene.now + timedelta(days=200),
+            by=scene.by,
+            now=at,
+        )
+    )
+    return codes
+
+
+def _redeem(user_id: int, code: str, at: datetime) -> None:
+    writing(lambda session: cards.redeem(session, user_id=user_id, code=code, now=at))
+
+
+def _give(giver: int, taker: int, at: datetime) -> None:
+    if accounts.get_account(reading(), user_id=giver).available < 50 * CENT:
+        return
+    writing(
+        lambda session: transfers.transfer(
+            session,
+            from_user_id=giver,
+            to_user_id=taker,
+            amount=50 * CENT,
+            comment="",
+            form_id="demo-transfer-of-carol",
+            most_per_day=None,
+            day_began=at,
+            now=at,
+        )
+    )
+
+
+def _welcome_guest(scene: Scene, at: datetime) -> None:
+    writing(
+        lambda session: local.create(
+            session,
+            username=GUEST.username,
+            display_name=GUEST.full_name,
+            password=GUEST.password,
+            expires_at=scene.now + timedelta(days=30),
+            made_by=scene.by,
+            now=at,
+        )
+    )
+
+
+def _add_device(user_id: int, at: datetime) -> None:
+    writing(lambda session: devices.make(session, user_id=user_id, name="Alice's laptop", now=at))

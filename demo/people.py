@@ -53,4 +53,16 @@ PEOPLE = (
     DemoPerson("admin", "Ada", "Whitfield", "Administrators"),
 )
 
+
+@dataclass(frozen=True)
+class DemoGuest:
+    """A guest whom the directory does not know; the password is as public as the others, and as long as it must be."""
+
+    username: str = "guest"
+    full_name: str = "Noor Haddad"
+    password: str = "demo-welcome-2026"
+
+
+GUEST = DemoGuest()
+
 GROUPS = tuple(dict.fromkeys(person.group for person in PEOPLE))

@@ -26,7 +26,8 @@ from app.factory import MIGRATIONS, create_app
 from app.folder import Plan, make_folder, write_secret
 from app.settings import Settings
 from demo import activity
-from demo.people import BASE_DN, PEOPLE, SERVICE_DN
+from demo.people import BASE_DN, GUEST, PEOPLE, SERVICE_DN
+from language import LANGUAGES, speaking
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".demo"
@@ -41,6 +42,7 @@ name = "Twinpurse"
 organisation = "{organisation}"
 public_url = "http://{host}:{port}"
 time_zone = "{time_zone}"
+language = "{language}"
 demo = true
 
 [directory]
@@ -48,6 +50,25 @@ servers = ["ldap://{host}:{ldap_port}"]
 bind_dn = "{bind_dn}"
 base_dn = "{base_dn}"
 plaintext_on_loopback = true
+
+[[notice]]
+title = "The printer in the hall gets a new drum on Friday"
+text = "Until then its pages may have grey stripes. Ask for a refund of what you cannot use."
+
+[[link]]
+title = "Timetable"
+href = "http://{host}:{port}/"
+note = "Lessons, rooms and changes"
+
+[[exchange]]
+from = "print"
+to = "net"
+rate = "1"
+
+[[exchange]]
+from = "net"
+to = "print"
+rate = "1"
 
 [[instance]]
 id = "print"
@@ -63,6 +84,14 @@ look = "net"
 url = "http://{host}:{net_port}"
 public_url = "http://{host}:{net_port}"
 """
+INSTANCE_MORE = """
+[transfers]
+allowed = true
+
+[exchange]
+out = true
+into = true
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,20 +99,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--port", type=int, default=8000, help="the portal's port; the instances take the next two")
     parser.add_argument("--host", default="127.0.0.1", type=_loopback, help="a loopback address")
+    parser.add_argument("--folder", type=Path, default=STATE, help="where its databases lie")
+    parser.add_argument("--language", default="en", choices=tuple(LANGUAGES), help="in which its notes are written")
     parser.add_argument("--fresh", action="store_true", help="forget what was done in the demo before")
     options = parser.parse_args(arguments)
+    state = options.folder.absolute()
     ports = range(options.port, options.port + 4)
     taken = [port for port in ports if not _is_free(options.host, port)]
     if taken:
         print(f"Port {taken[0]} is in use. Try another: make demo PORT={options.port + 1000}", file=sys.stderr)
         return 1
     if options.fresh:
-        shutil.rmtree(STATE, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with SIGINT ignored
         signal.signal(number, _interrupt)
     children: list[subprocess.Popen[bytes]] = []
     try:
-        _serve(options.host, options.port, children)
+        folders = _make_folders(state, options.host, options.port, options.language)
+        _serve(folders, options.host, options.port, children)
     except KeyboardInterrupt:
         print("\nStopping.")
     finally:
@@ -91,8 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _serve(host: str, port: int, children: list[subprocess.Popen[bytes]]) -> None:
-    folders = _make_folders(host, port)
+def _serve(folders: dict[str, Path], host: str, port: int, children: list[subprocess.Popen[bytes]]) -> None:
     password = folders["print"] / "secrets" / "directory.password"
     children.append(_start(["-m", "demo.ldap_server", "--port", str(port + 3), "--password-file", str(password)]))
     _wait(lambda: not _is_free(host, port + 3), children)
@@ -102,16 +134,16 @@ def _serve(host: str, port: int, children: list[subprocess.Popen[bytes]]) -> Non
         children.append(_start_web(folders[name], host, port + number))
     for number in range(3):
         _wait(partial(_answers, f"http://{host}:{port + number}/healthz"), children)
-    _tell(host, port)
+    _tell(host, port, folders)
     while all(child.poll() is None for child in children):
         time.sleep(0.5)
     raise SystemExit("One of the demo's programs ended; its words are above.")
 
 
-def _make_folders(host: str, port: int) -> dict[str, Path]:
+def _make_folders(state: Path, host: str, port: int, language: str) -> dict[str, Path]:
     """Write the configuration anew for these ports; secrets and databases of an earlier start are kept."""
-    STATE.mkdir(exist_ok=True)
-    folders = {name: STATE / name for name in ("print", "net", "portal")}
+    state.mkdir(parents=True, exist_ok=True)
+    folders = {name: state / name for name in ("print", "net", "portal")}
     vaults = {name: folder / "secrets" for name, folder in folders.items()}
     for vault in vaults.values():
         vault.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,6 +160,7 @@ def _make_folders(host: str, port: int) -> dict[str, Path]:
             public_url=f"http://{host}:{port + number}",
             portal_url=f"http://{host}:{port}",
             time_zone=TIME_ZONE,
+            language=language,
             demo=True,
             servers=(f"ldap://{host}:{port + 3}",),
             bind_dn=SERVICE_DN,
@@ -136,6 +169,8 @@ def _make_folders(host: str, port: int) -> dict[str, Path]:
             secrets=shared | {"portal.key": key},
         )
         make_folder(folders[name], plan)
+        with (folders[name] / "config.toml").open("a") as config:
+            config.write(INSTANCE_MORE)
     for secret_name, value in (shared | {"secret.key": secrets.token_urlsafe(48)}).items():
         write_secret(vaults["portal"] / secret_name, value)
     (folders["portal"] / "portal.toml").write_text(
@@ -147,6 +182,7 @@ def _make_folders(host: str, port: int) -> dict[str, Path]:
             net_port=port + 2,
             ldap_port=port + 3,
             time_zone=TIME_ZONE,
+            language=language,
             bind_dn=SERVICE_DN,
             base_dn=BASE_DN,
         )
@@ -161,11 +197,12 @@ def _prepare(folder: Path) -> None:
         print(f"Filling {folder.name} with a month of activity ...", flush=True)
         for leftover in folder.glob("twinpurse.db*"):  # of a start that was interrupted here
             leftover.unlink()
-    app = create_app(Settings.load(folder))
-    with app.app_context():
+    settings = Settings.load(folder)
+    with create_app(settings).app_context(), speaking(settings.config.language):
         upgrade(directory=str(MIGRATIONS))
         if not filled.exists():
-            activity.fill()
+            (folder / "card").write_text(activity.fill() + "\n")
+        activity.freshen()
         db.session.remove()
         db.engine.dispose()
     filled.touch()
@@ -178,7 +215,8 @@ def _start_web(folder: Path, host: str, port: int) -> subprocess.Popen[bytes]:
 
 def _start(arguments: list[str], folder: Path | None = None) -> subprocess.Popen[bytes]:
     """Start a program of ours in its own process group, so that Ctrl-C reaches it through us alone."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TWINPURSE_INSTANCE": str(folder or "")}
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH", ""), str(ROOT))))
+    environment = os.environ | {"PYTHONPATH": path, "TWINPURSE_INSTANCE": str(folder or "")}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -231,7 +269,7 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _tell(host: str, port: int) -> None:
+def _tell(host: str, port: int, folders: dict[str, Path]) -> None:
     print(
         f"""
 Twinpurse is running. Open the portal:
@@ -244,7 +282,11 @@ Sign in with one of these:
 """
     )
     for person in PEOPLE:
-        print(f"  {person.username:<8} {person.password:<12} {person.group}")
+        print(f"  {person.username:<8} {person.password:<18} {person.group}")
+    print(f"  {GUEST.username:<8} {GUEST.password:<18} a guest of each instance, whom the directory does not know")
+    print("\nA card of each, to redeem:\n")
+    for name, words in (("print", "for printing"), ("net", "for the Internet")):
+        print(f"  {(folders[name] / 'card').read_text().strip()}  {words}")
     print("\nCtrl-C stops everything.", flush=True)
 
 

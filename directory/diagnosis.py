@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
@@ -13,6 +14,7 @@ from directory.ldap import ANSWER_LIMIT_S, LdapDirectory
 from directory.settings import DirectorySettings, ServerAddress
 from directory.steps import RoleOf, Step, WalkStoppedError
 from directory.walk import Walk
+from language import N_, _
 
 PATIENT_S = 120.0
 """For somebody at a terminal, who can stop it: counting everybody in a large directory takes a while."""
@@ -47,9 +49,11 @@ def diagnose(
     except DirectoryConfigError as error:
         key = "ca_file" if settings.ca_file in str(error) and settings.ca_file else "bind_dn"
         advice = (
-            "Correct ca_file." if key == "ca_file" else "Set bind_dn, and its password in secrets/directory.password."
+            _("Correct ca_file.")
+            if key == "ca_file"
+            else _("Set bind_dn, and its password in secrets/directory.password.")
         )
-        yield Step("", "Settings", "bad", f"{error}.", advice)
+        yield Step("", N_("Settings"), "bad", f"{error}.", advice)
         return
     limit_s = PATIENT_S if patient else ANSWER_LIMIT_S
     for address in settings.addresses:
@@ -83,7 +87,8 @@ def _at_one_server(
         finally:
             made.put(None)
 
-    threading.Thread(target=run, name=f"diagnosis {address.host}", daemon=True).start()
+    spoken = contextvars.copy_context()  # a thread begins without the language that is spoken
+    threading.Thread(target=spoken.run, args=(run,), name=f"diagnosis {address.host}", daemon=True).start()
     while True:
         try:
             step = made.get(timeout=max(0.0, deadline + 0.1 - time.monotonic()))

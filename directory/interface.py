@@ -100,7 +100,10 @@ def is_plausible_username(username: str) -> bool:
     return (
         bool(username.strip())
         and len(username) <= MAX_USERNAME_CHARACTERS
-        and not any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in username)
+        and (
+            username.isprintable()
+            or not any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in username)
+        )
     )
 
 

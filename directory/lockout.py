@@ -50,13 +50,22 @@ def is_near(connection: LdapConnection, entry: Entry, settings: DirectorySetting
     return not policies or any(policy.counted(failures) >= limit for policy in policies)
 
 
-def problems(connection: LdapConnection, settings: DirectorySettings) -> list[str]:
-    """Return a sentence when the directory locks sooner than `lockout_after` says; nothing where it does not tell."""
+def locks_sooner_after(connection: LdapConnection, settings: DirectorySettings) -> int:
+    """Return after how many wrong passwords the directory locks, when that is sooner than `lockout_after` says.
+
+    0 when it is not, and where the directory does not tell.
+    """
     policies = _policies(connection, Entry(settings.base_dn, {}), settings)
     lowest = min((policy.locks_after for policy in policies if policy.locks_after), default=0)
-    if lowest and not 0 < settings.lockout_after <= lowest:
-        return [f"the directory locks accounts after {lowest} wrong passwords: set lockout_after = {lowest}"]
-    return []
+    return lowest if lowest and not 0 < settings.lockout_after <= lowest else 0
+
+
+def problems(connection: LdapConnection, settings: DirectorySettings) -> list[str]:
+    """Return a sentence when the directory locks sooner than `lockout_after` says; nothing where it does not tell."""
+    lowest = locks_sooner_after(connection, settings)
+    return (
+        [f"the directory locks accounts after {lowest} wrong passwords: set lockout_after = {lowest}"] if lowest else []
+    )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 from directory.connection import LdapConnection
 from directory.interface import DirectoryError
 from directory.settings import DirectorySettings, ServerAddress
+from language import _
 
 ANSWER_S = 1.0
 """Whoever is asked in a wrong protocol may stay silent for ever."""
@@ -56,7 +57,7 @@ def read_certificate(facts: Mapping[str, Any]) -> Certificate:
     begins, ends = (
         datetime.fromtimestamp(ssl.cert_time_to_seconds(facts[key]), UTC) for key in ("notBefore", "notAfter")
     )
-    named = issuer.get("commonName") or issuer.get("organizationName") or "an authority without a name"
+    named = issuer.get("commonName") or issuer.get("organizationName") or _("an authority without a name")
     return Certificate(tuple(dict.fromkeys(names)), str(named), begins, ends)
 
 
@@ -162,8 +163,8 @@ def explain(address: ServerAddress, settings: DirectorySettings, refusal: int, *
     if refusal:
         return _refused_certificate(address, settings, refusal, deadline)
     if not find_host(address):
-        advice = "Correct the name in servers, or look whether this machine's name server (DNS) knows it."
-        return Explanation("Connect", f"The name {address.host} leads to no address.", advice)
+        advice = _("Correct the name in servers, or look whether this machine's name server (DNS) knows it.")
+        return Explanation("Connect", _("The name %(host)s leads to no address.", host=address.host), advice)
     return _wrong_protocol(address, settings, what_answers(address, deadline=deadline))
 
 
@@ -172,55 +173,68 @@ def _refused_certificate(
 ) -> Explanation:
     shown = shown_certificate(address, settings, deadline=deadline)
     if refusal in _WRONG_NAME:
-        names = ", ".join(shown.names) if shown and shown.names else "other names"
-        says = f"The certificate is for {names}, not for {address.host}."
-        advice = f"Write a name of the certificate in servers, or give the server a certificate for {address.host}."
+        names = ", ".join(shown.names) if shown and shown.names else _("other names")
+        says = _("The certificate is for %(names)s, not for %(host)s.", names=names, host=address.host)
+        advice = _(
+            "Write a name of the certificate in servers, or give the server a certificate for %(host)s.",
+            host=address.host,
+        )
         return Explanation("TLS", says, advice)
     if refusal in _WRONG_TIME:
-        when = f" It is good from {shown.begins:%Y-%m-%d} to {shown.ends:%Y-%m-%d}." if shown else ""
-        what = "has expired" if refusal == _EXPIRED else "is not good yet"
-        advice = "Renew the certificate on the server. If the dates are right, set this machine's clock."
-        return Explanation("TLS", f"The server's certificate {what}.{when}", advice)
+        expired = refusal == _EXPIRED
+        says = _("The server's certificate has expired.") if expired else _("The server's certificate is not good yet.")
+        if shown:
+            begin, end = f"{shown.begins:%Y-%m-%d}", f"{shown.ends:%Y-%m-%d}"
+            says = f"{says} {_('It is good from %(begin)s to %(end)s.', begin=begin, end=end)}"
+        advice = _("Renew the certificate on the server. If the dates are right, set this machine's clock.")
+        return Explanation("TLS", says, advice)
     if refusal in _UNKNOWN_AUTHORITY:
-        trusted = f"ca_file ({settings.ca_file})" if settings.ca_file else "the operating system's list"
-        signed = f"“{shown.issuer}”" if shown else "an authority"
-        says = f"The server's certificate is signed by {signed}, which {trusted} does not have."
-        return Explanation(
-            "TLS", says, "Put that authority's certificate (PEM) into a file, and its path into ca_file."
+        trusted = f"ca_file ({settings.ca_file})" if settings.ca_file else _("the operating system's list")
+        says = _(
+            "The server's certificate is signed by %(issuer)s, which %(trusted)s does not have.",
+            issuer=f"“{shown.issuer}”" if shown else _("an authority"),
+            trusted=trusted,
         )
-    advice = "Give the server another certificate, signed by an authority that ca_file names."
-    return Explanation("TLS", f"The server's certificate is refused (OpenSSL's reason {refusal}).", advice)
+        advice = _("Put that authority's certificate (PEM) into a file, and its path into ca_file.")
+        return Explanation("TLS", says, advice)
+    advice = _("Give the server another certificate, signed by an authority that ca_file names.")
+    says = _("The server's certificate is refused (OpenSSL's reason %(number)s).", number=refusal)
+    return Explanation("TLS", says, advice)
 
 
 def _wrong_protocol(address: ServerAddress, settings: DirectorySettings, found: str) -> Explanation:
     port, tls_wanted = address.port, address.tls or settings.start_tls
-    usual = "LDAP with TLS from the start is usually at port 636, other LDAP at 389."
+    host, usual = address.host, _("LDAP with TLS from the start is usually at port 636, other LDAP at 389.")
     if found == "refused":
-        advice = f"Look whether the directory server runs, and correct the port in servers. {usual}"
-        return Explanation("Connect", f"Nothing listens at port {port} of {address.host}.", advice)
+        advice = f"{_('Look whether the directory server runs, and correct the port in servers.')} {usual}"
+        return Explanation("Connect", _("Nothing listens at port %(port)s of %(host)s.", port=port, host=host), advice)
     if found == "away":
-        advice = "Look whether the server is up and a firewall lets this machine reach it, and correct servers."
-        return Explanation("Connect", f"{address.host} does not take a connection at port {port}.", advice)
+        advice = _("Look whether the server is up and a firewall lets this machine reach it, and correct servers.")
+        says = _("%(host)s does not take a connection at port %(port)s.", host=host, port=port)
+        return Explanation("Connect", says, advice)
     if found == "http":
-        advice = f"Correct the port in servers. {usual}"
-        return Explanation("Connect", f"A web server answers at port {port}, no directory.", advice)
+        advice = f"{_('Correct the port in servers.')} {usual}"
+        return Explanation("Connect", _("A web server answers at port %(port)s, no directory.", port=port), advice)
     if found == "ldap" and address.tls:
-        advice = f"Correct servers: ldaps:// with the server's port for TLS, or ldap://…:{port} with start_tls = true."
-        return Explanation("TLS", f"Port {port} speaks LDAP, but not TLS from the start.", advice)
-    if found == "ldap" and settings.start_tls:
-        advice = "Set up TLS on the server, or write ldaps:// and its port for TLS in servers, with start_tls = false."
-        return Explanation("TLS", f"The server at port {port} does not start TLS.", advice)
-    if found == "tls" and not address.tls:
-        advice = f"Write ldaps://{address.host}:{port} in servers, with start_tls = false."
-        return Explanation("Connect", f"Port {port} speaks TLS from the start.", advice)
-    if found == "tls":
-        advice = "The server must offer TLS 1.2 or newer; look at its own settings and log, or correct servers."
-        return Explanation("TLS", "The server and this machine cannot agree on TLS.", advice)
-    if found == "silent":
-        advice = "The server hangs, or something else listens there: restart it, or correct servers."
-        return Explanation(
-            "TLS" if tls_wanted else "Connect", f"Port {port} takes connections and says nothing.", advice
+        advice = _(
+            "Correct servers: ldaps:// with the server's port for TLS, or ldap://…:%(port)s with start_tls = true.",
+            port=port,
         )
-    return Explanation(
-        "Connect", f"What answers at port {port} is no directory.", f"Correct the port in servers. {usual}"
-    )
+        return Explanation("TLS", _("Port %(port)s speaks LDAP, but not TLS from the start.", port=port), advice)
+    if found == "ldap" and settings.start_tls:
+        advice = _(
+            "Set up TLS on the server, or write ldaps:// and its port for TLS in servers, with start_tls = false."
+        )
+        return Explanation("TLS", _("The server at port %(port)s does not start TLS.", port=port), advice)
+    if found == "tls" and not address.tls:
+        advice = _("Write %(address)s in servers, with start_tls = false.", address=f"ldaps://{host}:{port}")
+        return Explanation("Connect", _("Port %(port)s speaks TLS from the start.", port=port), advice)
+    if found == "tls":
+        advice = _("The server must offer TLS 1.2 or newer; look at its own settings and log, or correct servers.")
+        return Explanation("TLS", _("The server and this machine cannot agree on TLS."), advice)
+    if found == "silent":
+        advice = _("The server hangs, or something else listens there: restart it, or correct servers.")
+        says = _("Port %(port)s takes connections and says nothing.", port=port)
+        return Explanation("TLS" if tls_wanted else "Connect", says, advice)
+    says = _("What answers at port %(port)s is no directory.", port=port)
+    return Explanation("Connect", says, f"{_('Correct the port in servers.')} {usual}")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from directory.ldap import LdapDirectory
 from directory.settings import DirectorySettings, ServerAddress
+from language import N_, _
 
 RoleOf = Callable[[Sequence[str]], str]
 """Which role membership of these groups gives: "", "auditor", "helper" or "admin"."""
@@ -15,7 +16,8 @@ RoleOf = Callable[[Sequence[str]], str]
 class Step(NamedTuple):
     """One step at one server. `state`: "ok", "warn" (it works, but look), or "bad" (the walk ends there).
 
-    `says` is what was found; `advice` is what to change, and names the key of the configuration.
+    `says` is what was found; `advice` is what to change, and names the key of the configuration: both in the language
+    spoken. `name` is English, and translated where it is shown.
     """
 
     server: str
@@ -51,7 +53,7 @@ class Steps:
         self._address = address
         self._deadline = deadline
         self._role_of = role_of
-        self._at = "Connect"
+        self._at = N_("Connect")
 
     def _step(self, state: str, says: str, advice: str = "") -> Step:
         return Step(self._address.url, self._at, state, says, advice)
@@ -61,6 +63,6 @@ class Steps:
 
     def _why_nobody_at_all(self) -> str:
         if not self._settings.bind_dn:
-            return "The server shows nobody to who has not signed in: set bind_dn and its password."
+            return _("The server shows nobody to who has not signed in: set bind_dn and its password.")
         key = "people_filter" if self._settings.people_filter else "user_filter"
-        return f"Correct {key} (or kind), or base_dn, or let bind_dn read people."
+        return _("Correct %(key)s (or kind), or base_dn, or let bind_dn read people.", key=key)

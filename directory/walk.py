@@ -17,8 +17,9 @@ from directory.roster_groups import group_search
 from directory.roster_people import PeopleReader
 from directory.steps import Step
 from directory.walk_person import ANY_ENTRY, PersonSteps
+from language import N_, _, _n, numbers
 
-SIGN_IN_FIRST: Final = "The server may show it only to who has signed in: set bind_dn and its password."
+SIGN_IN_FIRST: Final = N_("The server may show it only to who has signed in: set bind_dn and its password.")
 RENEW_DAYS: Final = 30
 """A certificate that is good for fewer days is named."""
 
@@ -43,10 +44,18 @@ class Walk(PersonSteps):
             except DirectoryError:
                 why = explain(self._address, self._settings, connection.certificate_refusal, deadline=self._deadline)
                 if why.step == "TLS":
-                    yield self._step("ok", f"Port {self._address.port} of {self._address.host} takes connections.")
+                    yield self._step(
+                        "ok",
+                        _(
+                            "Port %(port)s of %(host)s takes connections.",
+                            port=self._address.port,
+                            host=self._address.host,
+                        ),
+                    )
                 self._at = why.step
                 raise self._stop(why.says, why.advice) from None
-            yield self._step("ok", f"Answered in {(time.monotonic() - began) * 1000:.0f} ms.")
+            took_ms = f"{(time.monotonic() - began) * 1000:.0f}"
+            yield self._step("ok", _("Answered in %(time)s ms.", time=took_ms))
             yield self._tls(connection)
             yield self._first_answer(connection)
             yield from self._kind(connection)
@@ -58,32 +67,39 @@ class Walk(PersonSteps):
     def interrupted(self, error: DirectoryError) -> Step:
         """Return what to say when the server dropped out in the midst of a step."""
         says = str(error).removeprefix(f"{self._address.url}: ")
-        advice = "Look at the server's log. receive_timeout_s says how long each of its answers may take."
+        advice = _("Look at the server's log. receive_timeout_s says how long each of its answers may take.")
         if isinstance(error, DirectoryConfigError):
-            advice = "Correct that in [directory]."
+            advice = _("Correct that in [directory].")
         elif "LimitExceeded" in says:
-            advice = "The server gives bind_dn too few entries: raise its limits there, and allow paged results."
+            advice = _("The server gives bind_dn too few entries: raise its limits there, and allow paged results.")
         elif "the server answered" in says and not self._settings.bind_dn:
-            advice = "The server may answer only who has signed in: set bind_dn and its password."
+            advice = _("The server may answer only who has signed in: set bind_dn and its password.")
         return self._step("bad", f"{says[0].upper()}{says[1:]}.", advice)
 
     def out_of_time(self) -> Step:
         """Return what to say when the time for this server was up in the midst of a step."""
-        advice = "The server hangs, or answers too slowly: look at it, or take it out of servers."
-        return self._step("bad", "No answer in time.", advice)
+        advice = _("The server hangs, or answers too slowly: look at it, or take it out of servers.")
+        return self._step("bad", _("No answer in time."), advice)
 
     # -- before anybody is looked for
 
     def _tls(self, connection: LdapConnection) -> Step:
-        self._at = "TLS"
+        self._at = N_("TLS")
         if not (self._address.tls or self._settings.start_tls):
-            return self._step("ok", "Without TLS, on this machine alone (plaintext_on_loopback).")
+            return self._step("ok", _("Without TLS, on this machine alone (plaintext_on_loopback)."))
         shown = read_certificate(connection.certificate())
         days = shown.days_left(datetime.now(UTC))
-        says = f"The certificate is for {', '.join(shown.names) or 'no name'}, signed by “{shown.issuer}”"
-        says = f"{says}, good until {shown.ends:%Y-%m-%d} ({days} {'day' if days == 1 else 'days'})."
+        says = _n(
+            "The certificate is for %(names)s, signed by “%(issuer)s”, good until %(end)s (%(num)s day).",
+            "The certificate is for %(names)s, signed by “%(issuer)s”, good until %(end)s (%(num)s days).",
+            days,
+            names=", ".join(shown.names) or _("no name"),
+            issuer=shown.issuer,
+            end=f"{shown.ends:%Y-%m-%d}",
+        )
         if days < RENEW_DAYS:
-            return self._step("warn", says, "Renew it on the server before that day: afterwards nobody can sign in.")
+            advice = _("Renew it on the server before that day: afterwards nobody can sign in.")
+            return self._step("warn", says, advice)
         return self._step("ok", says)
 
     def _first_answer(self, connection: LdapConnection) -> Step:
@@ -100,22 +116,25 @@ class Walk(PersonSteps):
             raise self._stop(why.says, why.advice) from None
 
     def _service_account(self, connection: LdapConnection) -> Step:
-        self._at = "Service account"
+        self._at = N_("Service account")
         bind_dn = self._settings.bind_dn
         try:
             self._directory.become_service(connection)
         except DirectoryConfigError as error:
             if "encrypted" in str(error):
-                advice = "Write ldaps:// in servers, or set start_tls = true."
-                raise self._stop("The server takes no password without TLS.", advice) from None
-            advice = "Correct bind_dn (the whole DN, as the server writes it), or its password in"
+                advice = _("Write ldaps:// in servers, or set start_tls = true.")
+                raise self._stop(_("The server takes no password without TLS."), advice) from None
             if self._settings.is_active_directory:
-                advice = "Correct bind_dn (its DN, or name@realm), or its password in"
-            says = f"The server refuses {bind_dn} with its password."
-            raise self._stop(says, f"{advice} secrets/directory.password.") from None
+                advice = _("Correct bind_dn (its DN, or name@realm), or its password in secrets/directory.password.")
+            else:
+                advice = _(
+                    "Correct bind_dn (the whole DN, as the server writes it), "
+                    "or its password in secrets/directory.password."
+                )
+            raise self._stop(_("The server refuses %(name)s with its password.", name=bind_dn), advice) from None
         if not bind_dn:
-            return self._step("ok", "bind_dn is empty: people are looked for without signing in.")
-        return self._step("ok", f"{bind_dn} is signed in.")
+            return self._step("ok", _("bind_dn is empty: people are looked for without signing in."))
+        return self._step("ok", _("%(name)s is signed in.", name=bind_dn))
 
     def _root(self, connection: LdapConnection) -> Entry | None:
         """What the server says of itself; None where it tells nobody."""
@@ -127,20 +146,20 @@ class Walk(PersonSteps):
         return found[0] if found else None
 
     def _kind(self, connection: LdapConnection) -> Iterator[Step]:
-        self._at = "Kind"
+        self._at = N_("Kind")
         root, kind = self._root(connection), self._settings.kind
         if root is None:
             return
         if _ACTIVE_DIRECTORY in root.texts("supportedCapabilities"):
             if kind != "active-directory":
-                says = f'This is an Active Directory, but kind is "{kind}".'
-                yield self._step("warn", says, 'Set kind = "active-directory".')
+                says = _('This is an Active Directory, but kind is "%(kind)s".', kind=kind)
+                yield self._step("warn", says, _('Set kind = "active-directory".'))
         elif kind == "active-directory":
-            advice = 'Set kind = "openldap", or "freeipa", unless you know better.'
-            yield self._step("warn", 'This is no Active Directory, but kind is "active-directory".', advice)
+            advice = _('Set kind = "openldap", or "freeipa", unless you know better.')
+            yield self._step("warn", _('This is no Active Directory, but kind is "active-directory".'), advice)
 
     def _base(self, connection: LdapConnection) -> Step:
-        self._at = "Base"
+        self._at = N_("Base")
         settings = self._settings
         for key, base in (("base_dn", settings.base_dn), ("group_base_dn", settings.group_base_dn)):
             try:
@@ -150,28 +169,35 @@ class Walk(PersonSteps):
                 if not isinstance(error, DirectoryConfigError) and "referral" not in str(error):
                     raise
                 advice = self._other_base(connection, key, base)
-                raise self._stop(f"There is no {base} here, or it may not be read.", advice) from None
-        return self._step("ok", f"{settings.base_dn} is there.")
+                raise self._stop(_("There is no %(base)s here, or it may not be read.", base=base), advice) from None
+        return self._step("ok", _("%(base)s is there.", base=settings.base_dn))
 
     def _other_base(self, connection: LdapConnection, key: str, base: str) -> str:
         root = self._root(connection)
         has = root.texts("namingContexts") if root else []
         if any(same_dn(context, base) for context in has):
-            return "The server has it: let bind_dn read it." if self._settings.bind_dn else SIGN_IN_FIRST
-        advice = f"Correct {key}." + (f" The server has: {', '.join(has)}." if has else "")
-        return advice if self._settings.bind_dn else f"{advice} {SIGN_IN_FIRST}"
+            return _("The server has it: let bind_dn read it.") if self._settings.bind_dn else _(SIGN_IN_FIRST)
+        advice = _("Correct %(key)s.", key=key)
+        if has:
+            advice = _("Correct %(key)s. The server has: %(bases)s.", key=key, bases=", ".join(has))
+        return advice if self._settings.bind_dn else f"{advice} {_(SIGN_IN_FIRST)}"
 
     # -- everybody
 
     def _lockout(self, connection: LdapConnection) -> Iterator[Step]:
-        self._at = "Lock-out"
-        for problem in lockout.problems(connection, self._settings):
-            says, _, advice = problem.partition(": ")
-            yield self._step("warn", f"{says[0].upper()}{says[1:]}.", f"{advice[:1].upper()}{advice[1:]}.")
+        self._at = N_("Lock-out")
+        number = lockout.locks_sooner_after(connection, self._settings)
+        if number:
+            says = _n(
+                "The directory locks accounts after %(num)s wrong password.",
+                "The directory locks accounts after %(num)s wrong passwords.",
+                number,
+            )
+            yield self._step("warn", says, _("Set lockout_after = %(number)s.", number=number))
 
     def _everybody(self, connection: LdapConnection) -> Step:
         """Count who can be read, page by page, for as long as there is time."""
-        self._at = "Everybody"
+        self._at = N_("Everybody")
         settings = self._settings
         reader, people, is_all = PeopleReader(settings), 0, True
         for page in connection.pages(settings.base_dn, settings.everybody_filter, reader.attributes):
@@ -182,13 +208,27 @@ class Walk(PersonSteps):
                 is_all = False  # the connection is of no use now: the rest of the answer is on its way
                 break
         if not people:
-            raise self._stop(f"Nobody below {settings.base_dn} can be read.", self._why_nobody_at_all())
-        says = f"{people:,} people can be read" if is_all else f"At least {people:,} people can be read"
+            raise self._stop(_("Nobody below %(base)s can be read.", base=settings.base_dn), self._why_nobody_at_all())
         if is_all:
             search = group_search(settings)
             found = connection.pages(search.base, search.filter, [settings.group_name_attribute])
-            says = f"{says}, and {sum(len(page) for page in found):,} groups"
-        if reader.skipped:
-            says = f"{says}. {reader.skipped:,} of them are left out, for they have no single readable id or no name."
-            return self._step("warn", says, "Set id_attribute and username_attribute to what everybody has.")
-        return self._step("ok", f"{says}{'.' if is_all else '; there was no time to count the others.'}")
+            groups = numbers.count(sum(len(page) for page in found))
+            says = _(
+                "%(people)s people can be read, and %(groups)s groups.", people=numbers.count(people), groups=groups
+            )
+        elif reader.skipped:
+            says = _("At least %(people)s people can be read.", people=numbers.count(people))
+        else:
+            says = _(
+                "At least %(people)s people can be read; there was no time to count the others.",
+                people=numbers.count(people),
+            )
+        if not reader.skipped:
+            return self._step("ok", says)
+        left_out = _n(
+            "%(num)s of them is left out, for they have no single readable id or no name.",
+            "%(num)s of them are left out, for they have no single readable id or no name.",
+            reader.skipped,
+        )
+        advice = _("Set id_attribute and username_attribute to what everybody has.")
+        return self._step("warn", f"{says} {left_out}", advice)

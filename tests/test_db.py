@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import db as database
+from app import engines
 from app.db import db, reading, writing
 from app.errors import UnavailableError
 from app.people.models import Group
@@ -96,7 +97,7 @@ def test_serialisation_failures_and_deadlocks_are_tried_again_and_then_given_up(
 def test_a_lock_that_is_held_too_long_is_given_up_in_time(
     make_instance: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 1)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 1)
     monkeypatch.setattr(database, "GIVE_UP_AFTER_S", 2, raising=False)
     app = make_instance()
     path = app.extensions["twinpurse.settings"].folder / "twinpurse.db"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 STATIC = ROOT / "app" / "web" / "static"
-ROOMS = ("app", "directory", "edge", "counting", "client", "portal", "demo")
+ROOMS = ("app", "directory", "edge", "counting", "client", "language", "portal", "demo")
 LINES_MAX = 350
 UNESCAPED = {
     "app/web/templates/parts/pill.html": 1,  # shapes out of a table in the same file

@@ -16,8 +16,12 @@ from app.ledger import statement
 from app.ledger.statement import Line, Selection
 from app.settings import Settings
 from app.web.sheets import BOM, as_csv, guarded
+from language import N_, _
 
-HEAD: Final = ("booked", "happened", "what", "details", "source", "quantity", "amount", "balance", "entry", "reverses")
+HEAD: Final = (
+    N_("booked"), N_("happened"), N_("what"), N_("details"), N_("source"), N_("quantity"), N_("amount"), N_("balance"),
+    N_("entry"), N_("reverses"),
+)  # fmt: skip
 CHUNK: Final = 1000
 
 
@@ -47,7 +51,7 @@ def respond(
 
 def head() -> str:
     """Return the beginning of the file: its mark and the names of its columns."""
-    return BOM + as_csv([HEAD])
+    return BOM + as_csv([[_(column) for column in HEAD]])
 
 
 def rows(lines: Iterable[Line], *, zone: ZoneInfo, decimals: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from typing import Any, Final
 
 from flask_wtf import FlaskForm
@@ -14,25 +12,27 @@ from wtforms.validators import ValidationError
 from app.accounts import rules
 from app.accounts.rules import Limit
 from app.money import Unit, parse_amount, plain
+from app.web.form_ids import check_form_id, new_form_id
+from language import N_, _
 
 REASON_LENGTH_MAX: Final = 200
-WAYS: Final = [SelectChoice("add", "Add"), SelectChoice("take", "Take")]
+WAYS: Final = [SelectChoice("add", N_("Add")), SelectChoice("take", N_("Take"))]
 OWN_LIMITS: Final = [
-    SelectChoice("restricted", "Restricted: stops at zero"),
-    SelectChoice("overdraft", "Overdraft: may go below zero, down to a limit"),
-    SelectChoice("unrestricted", "Unrestricted: never stopped"),
+    SelectChoice("restricted", N_("Restricted: stops at zero")),
+    SelectChoice("overdraft", N_("Overdraft: may go below zero, down to a limit")),
+    SelectChoice("unrestricted", N_("Unrestricted: never stopped")),
 ]
-LIMITS: Final = [SelectChoice("default", "As for everybody"), *OWN_LIMITS]
+LIMITS: Final = [SelectChoice("default", N_("As for everybody")), *OWN_LIMITS]
 
 
 def _reason(_form: FlaskForm, field: Field) -> None:
     text = (field.data or "").strip()
     if not text:
-        raise ValidationError("Give a reason")
+        raise ValidationError(_("Give a reason"))
     if len(text) > REASON_LENGTH_MAX:
-        raise ValidationError(f"Use at most {REASON_LENGTH_MAX} characters for the reason")
+        raise ValidationError(_("Use at most %(most)s characters for the reason", most=REASON_LENGTH_MAX))
     if any(ord(char) < 0x20 for char in text):
-        raise ValidationError("Write the reason in one line")
+        raise ValidationError(_("Write the reason in one line"))
 
 
 def _amount(_form: FlaskForm, field: Field) -> None:
@@ -41,7 +41,7 @@ def _amount(_form: FlaskForm, field: Field) -> None:
     except ValueError as exc:
         raise ValidationError(str(exc)) from None
     if amount <= 0:
-        raise ValidationError("The amount must be more than 0")
+        raise ValidationError(_("The amount must be more than 0"))
 
 
 def _overdraft(form: FlaskForm, field: Field) -> None:
@@ -57,23 +57,13 @@ def _name(_form: FlaskForm, field: Field) -> None:
         raise ValidationError(str(exc)) from None
 
 
-def _form_id(_form: FlaskForm, field: Field) -> None:
-    sent = field.raw_data[0] if field.raw_data else ""  # `data` would be a new id where none was sent
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", sent, re.ASCII):
-        raise ValidationError("The form was not complete. Nothing was changed; send it again")
-
-
-def _new_id() -> str:
-    return secrets.token_urlsafe(18)
-
-
 class AdjustForm(FlaskForm):
     """Add money to an account, or take some. `form_id` makes sending it twice the same as once."""
 
-    way: Any = RadioField("What to do", choices=WAYS, default="add")
-    amount: Any = StringField("Amount", validators=[_amount])
-    reason: Any = StringField("Reason", validators=[_reason])
-    form_id: Any = HiddenField(validators=[_form_id], default=_new_id)
+    way: Any = RadioField(N_("What to do"), choices=WAYS, default="add")
+    amount: Any = StringField(N_("Amount"), validators=[_amount])
+    reason: Any = StringField(N_("Reason"), validators=[_reason])
+    form_id: Any = HiddenField(validators=[check_form_id], default=new_form_id)
 
     @property
     def signed_amount(self) -> int:
@@ -82,20 +72,20 @@ class AdjustForm(FlaskForm):
 
     def renew(self) -> None:
         """Give the form another id: what it asks for now is another adjustment."""
-        self.form_id.data = _new_id()
+        self.form_id.data = new_form_id()
 
 
 class ReverseForm(FlaskForm):
     """Undo one line."""
 
-    reason: Any = StringField("Reason for the reversal", validators=[_reason])
+    reason: Any = StringField(N_("Reason for the reversal"), validators=[_reason])
 
 
 class DefaultLimitForm(FlaskForm):
     """How far everybody may go down who has no limit of their own."""
 
-    limit: Any = RadioField("Everybody is", choices=OWN_LIMITS, default="restricted")
-    overdraft: Any = StringField("How far below zero", validators=[_overdraft])
+    limit: Any = RadioField(N_("Everybody is"), choices=OWN_LIMITS, default="restricted")
+    overdraft: Any = StringField(N_("How far below zero"), validators=[_overdraft])
 
     @property
     def chosen(self) -> Limit:
@@ -112,18 +102,18 @@ class DefaultLimitForm(FlaskForm):
 class LimitForm(DefaultLimitForm):
     """How far one account may go down. `form_id` makes sending it twice the same as once."""
 
-    limit: Any = RadioField("This account is", choices=LIMITS, default="default")
-    form_id: Any = HiddenField(validators=[_form_id], default=_new_id)
+    limit: Any = RadioField(N_("This account is"), choices=LIMITS, default="default")
+    form_id: Any = HiddenField(validators=[check_form_id], default=new_form_id)
 
 
 class NewForm(DefaultLimitForm):
     """A new shared account."""
 
-    name: Any = StringField("Name", validators=[_name])
-    limit: Any = RadioField("This account is", choices=LIMITS, default="default")
+    name: Any = StringField(N_("Name"), validators=[_name])
+    limit: Any = RadioField(N_("This account is"), choices=LIMITS, default="default")
 
 
 class NameForm(FlaskForm):
     """Another name for a shared account."""
 
-    name: Any = StringField("Name", validators=[_name])
+    name: Any = StringField(N_("Name"), validators=[_name])

@@ -26,10 +26,11 @@ from app.people import service as people
 from app.people.models import User
 from app.settings import settings_of_app
 from app.web.addresses import read_number
+from language import N_, _
 
 LINES = 25
 ID = "int(max=9223372036854775807)"
-USED_UP = "This form was already booked as something else; look at the lines, then send it again"
+USED_UP = N_("This form was already booked as something else; look at the lines, then send it again")
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/admin")
 
@@ -114,22 +115,28 @@ def _adjust(holder: Holder) -> Response | tuple[str, int]:
         )
     except DailyLimitError as exc:
         free, daily = (unit.price(int(str(exc.facts[name]))) for name in ("left_micro", "limit_micro"))
-        form.amount.errors = [f"You may adjust {daily} a day; {free} of it is left today"]
+        form.amount.errors = [_("You may adjust %(daily)s a day; %(free)s of it is left today", daily=daily, free=free)]
         return render(holder, Forms(adjust=form)), 422
     except InsufficientBalanceError as exc:
         available, floor = (int(str(exc.facts[name])) for name in ("available_micro", "floor_micro"))
-        left = max(0, available - floor)
-        form.amount.errors = [f"The purse has {unit.text(left)} to spend; take at most that"]
+        left = unit.text(max(0, available - floor))
+        form.amount.errors = [_("The purse has %(left)s to spend; take at most that", left=left)]
         return render(holder, Forms(adjust=form)), 422
     except KeyReusedError:
         form.renew()
-        form.amount.errors = [USED_UP]
+        form.amount.errors = [_(USED_UP)]
         return render(holder, Forms(adjust=form)), 409
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(why)s Nothing was changed.", why=exc.message), "bad")
         return back(holder)
-    done = "Booked" if entry.created_at == now else "Nothing more was booked; this form had already booked"
-    flask.flash(f"{done} {unit.change(entry.amount)}. The balance is {unit.text(entry.balance_after)}.", "ok")
+    amounts = {"amount": unit.change(entry.amount), "balance": unit.text(entry.balance_after)}
+    if entry.created_at == now:
+        done = _("Booked %(amount)s. The balance is %(balance)s.", **amounts)
+    else:
+        done = _(
+            "Nothing more was booked; this form had already booked %(amount)s. The balance is %(balance)s.", **amounts
+        )
+    flask.flash(done, "ok")
     return back(holder)
 
 
@@ -156,11 +163,14 @@ def set_limit(**place: int) -> Response | tuple[str, int]:
         )
     except KeyReusedError:
         form.renew()
-        form.limit.errors = ["This form already set another limit; look at the lines, then send it again"]
+        form.limit.errors = [_("This form already set another limit; look at the lines, then send it again")]
         return render(holder, Forms(limit=form)), 409
     account = find_holder(reading(), **place).account
     words = rules.limit_in_words(account.floor, unit)
-    flask.flash(f"{'Limit saved' if changed else 'Nothing was changed'}: {words}.", "ok")
+    flask.flash(
+        _("Limit saved: %(limit)s.", limit=words) if changed else _("Nothing was changed: %(limit)s.", limit=words),
+        "ok",
+    )
     return back(holder)
 
 
@@ -185,9 +195,10 @@ def reverse(entry_id: int, **place: int) -> Response | tuple[str, int]:
             )
         )
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(why)s Nothing was changed.", why=exc.message), "bad")
         return back(holder, entry_id)
-    flask.flash(f"Reversed: {unit.change(entry.amount)}. The balance is {unit.text(entry.balance_after)}.", "ok")
+    amount, balance = unit.change(entry.amount), unit.text(entry.balance_after)
+    flask.flash(_("Reversed: %(amount)s. The balance is %(balance)s.", amount=amount, balance=balance), "ok")
     return back(holder)
 
 
@@ -238,6 +249,7 @@ def render(holder: Holder, forms: Forms, open_id: int | None = None) -> str:
         opened=opened,
         forms=_complete(forms, account),
         adjusting=_adjusting(session, holder),
+        source_words=rules.SOURCE_WORDS,
     )
 
 
@@ -280,5 +292,5 @@ def _opened(session: Session, account: Account, open_id: int | None) -> Line | N
     entry_id = open_id or read_number(request.args["open"])
     line = statement.line(session, account_id=account.id, entry_id=entry_id) if entry_id is not None else None
     if line is None:
-        raise NotFoundError("There is no such line on this statement.")
+        raise NotFoundError(_("There is no such line on this statement."))
     return line

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.ledger import statement
 from app.web.addresses import read_day
+from language import _
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def look_back(session: Session, *, account_id: int, arguments: Mapping[str, str]
         return Past()
     day = read_day(typed)
     if day is None:
-        return Past(typed, "Write the day as 2026-11-30")
+        return Past(typed, _("Write the day as 2026-11-30"))
     if day > today:
-        return Past(typed, "Choose today or a day before it")
+        return Past(typed, _("Choose today or a day before it"))
     return Past(typed, "", day, statement.balance_on(session, account_id=account_id, day=day, zone=zone))

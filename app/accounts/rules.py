@@ -9,8 +9,21 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.money import MINUS, Unit
+from language import N_, _
 
 NAME_LENGTH_MAX: Final = 80
+
+SOURCE_WORDS: Final = {
+    "allocation": N_("allocation"),
+    "print": N_("print"),
+    "internet": N_("internet"),
+    "card": N_("card"),
+    "adjustment": N_("adjustment"),
+    "refund": N_("refund"),
+    "transfer": N_("transfer"),
+    "exchange": N_("exchange"),
+}
+"""What administrators read for the sources of entries; see ledger.rules.SOURCES."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,10 @@ def limit_of(floor: int | None, *, is_own: bool = True) -> Limit:
 def limit_in_words(floor: int | None, unit: Unit) -> str:
     """Return what a floor means: "restricted, stops at $0.00", "overdraft, down to −$5.00", "unrestricted"."""
     if floor is None:
-        return "unrestricted"
-    return f"overdraft, down to {floor_in_words(floor, unit)}" if floor < 0 else f"restricted, stops at {unit.text(0)}"
+        return _("unrestricted")
+    if floor < 0:
+        return _("overdraft, down to %(amount)s", amount=floor_in_words(floor, unit))
+    return _("restricted, stops at %(amount)s", amount=unit.text(0))
 
 
 def floor_in_words(floor: int, unit: Unit) -> str:
@@ -82,9 +97,9 @@ def clean_name(text: str) -> str:
     """
     name = " ".join(unicodedata.normalize("NFC", text).split())
     if not name:
-        raise ValueError("Give the account a name")
+        raise ValueError(_("Give the account a name"))
     if len(name) > NAME_LENGTH_MAX:
-        raise ValueError(f"Use at most {NAME_LENGTH_MAX} characters for the name")
+        raise ValueError(_("Use at most %(most)s characters for the name", most=NAME_LENGTH_MAX))
     if not name.isprintable():
-        raise ValueError("Use only characters that can be seen")
+        raise ValueError(_("Use only characters that can be seen"))
     return name

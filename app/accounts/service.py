@@ -5,6 +5,7 @@ What moves no money is written on the account's statement too, as a line of 0 th
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -26,6 +27,8 @@ from app.ledger.booking import Booked
 from app.ledger.models import Account, Entry
 from app.money import Unit
 from app.people.models import User
+from app.settings import settings_of_app
+from language import _, speaking
 
 
 def list_shared(session: Session, *, query: str, after: str, limit: int) -> list[Account]:
@@ -52,7 +55,8 @@ def make(session: Session, *, name: str, limit: Limit, by: str, unit: Unit, now:
     """
     account = accounts.open_shared(session, name=_free_name(session, name), now=now)
     _apply(session, account.id, limit)
-    title = f"Account made: {_limit_words(limit, unit)}"
+    with _own_language():
+        title = _("Account made: %(limit)s", limit=_limit_words(limit, unit))
     _write_down(session, account.id, key=f"made:{account.id}", title=title, by=by, now=now)
     return account
 
@@ -63,7 +67,8 @@ def rename(session: Session, *, account_id: int, name: str, by: str, now: dateti
     before, after = account.name, _free_name(session, name, account_id)
     if before != after:
         account.name = after
-        title = f"Renamed from “{before}” to “{after}”"
+        with _own_language():
+            title = _("Renamed from “%(before)s” to “%(after)s”", before=before, after=after)
         _write_down(session, account_id, key=_next_key("rename", account), title=title, by=by, now=now)
     return account
 
@@ -76,7 +81,9 @@ def close(session: Session, *, account_id: int, by: str, now: datetime) -> Accou
     account = _locked_shared(session, account_id)
     if account.closed_at is None:
         accounts.close(session, account_id=account_id, now=now)
-        _write_down(session, account_id, key=_next_key("close", account), title="Account closed", by=by, now=now)
+        with _own_language():
+            title = _("Account closed")
+        _write_down(session, account_id, key=_next_key("close", account), title=title, by=by, now=now)
     return account
 
 
@@ -85,7 +92,9 @@ def reopen(session: Session, *, account_id: int, by: str, now: datetime) -> Acco
     account = _locked_shared(session, account_id)
     if account.closed_at is not None:
         accounts.reopen(session, account_id=account_id)
-        _write_down(session, account_id, key=_next_key("reopen", account), title="Account reopened", by=by, now=now)
+        with _own_language():
+            title = _("Account reopened")
+        _write_down(session, account_id, key=_next_key("reopen", account), title=title, by=by, now=now)
     return account
 
 
@@ -98,7 +107,8 @@ def set_limit(
     KeyReusedError when the form `form_id` has already set another.
     """
     account = _get(session, account_id)
-    key, title = f"limit:{account_id}:{form_id}", f"Limit: {_limit_words(limit, unit)}"
+    with _own_language():
+        key, title = f"limit:{account_id}:{form_id}", _("Limit: %(limit)s", limit=_limit_words(limit, unit))
     known = session.scalar(select(Entry.id).where(Entry.key == key))
     if known is not None:
         _check_title(session, account_id, known, title, key)
@@ -130,7 +140,7 @@ def adjust(
     """
     account = _get(session, account_id)
     if account.closed_at is not None:
-        raise WrongStateError("This account is closed. Reopen it first.", account_id=account_id)
+        raise WrongStateError(_("This account is closed. Reopen it first."), account_id=account_id)
     owner = account.user_id if account.user_id is not None else f"shared:{account_id}"
     key = f"adjustment:{owner}:{form_id}"
     if within is not None:
@@ -144,7 +154,7 @@ def adjust(
         key=key,
         now=now,
         title=reason,
-        detail=f"by {by}",
+        detail=_by(by),
     )
     _check_title(session, account_id, entry.id, reason, key)
     return entry
@@ -174,23 +184,28 @@ def reverse(session: Session, *, account_id: int, entry_id: int, reason: str, by
     """
     line = statement.line(session, account_id=account_id, entry_id=entry_id)
     if line is None:
-        raise NotFoundError("There is no such line on this statement.", entry_id=entry_id)
+        raise NotFoundError(_("There is no such line on this statement."), entry_id=entry_id)
     if not line.amount:
-        raise WrongStateError("This line moved nothing, so there is nothing to reverse.", entry_id=entry_id)
-    return ledger.reverse(
-        session,
-        entry_id=entry_id,
-        key=f"reversal:{entry_id}",
-        now=now,
-        title=f"Reversed: {line.title}",
-        detail=f"{reason}, by {by}",
-    )
+        raise WrongStateError(_("This line moved nothing, so there is nothing to reverse."), entry_id=entry_id)
+    with _own_language():
+        title, detail = _("Reversed: %(title)s", title=line.title), _("%(reason)s, by %(name)s", reason=reason, name=by)
+    return ledger.reverse(session, entry_id=entry_id, key=f"reversal:{entry_id}", now=now, title=title, detail=detail)
+
+
+def _own_language() -> AbstractContextManager[None]:
+    """What is kept beside entries is written in the instance's language, whoever caused it."""
+    return speaking(settings_of_app().config.language)
+
+
+def _by(name: str) -> str:
+    with _own_language():
+        return _("by %(name)s", name=name)
 
 
 def _get(session: Session, account_id: int) -> Account:
     account = session.get(Account, account_id)
     if account is None:
-        raise NotFoundError("There is no such account.", account_id=account_id)
+        raise NotFoundError(_("There is no such account."), account_id=account_id)
     return account
 
 
@@ -207,9 +222,9 @@ def check_helper(session: Session, *, account: Account, amount: int, key: str, w
     helper's own purse or a shared account.
     """
     if account.user_id is None:
-        raise NotAllowedError("Only administrators adjust shared accounts.")
+        raise NotAllowedError(_("Only administrators adjust shared accounts."))
     if account.user_id == within.helper_id:
-        raise NotAllowedError("Somebody else has to adjust your own purse. Nothing was changed.")
+        raise NotAllowedError(_("Somebody else has to adjust your own purse. Nothing was changed."))
     session.get(User, within.helper_id, with_for_update=True)
     if session.scalar(select(Entry.id).where(Entry.key == key)) is not None:
         return
@@ -222,7 +237,7 @@ def _locked_shared(session: Session, account_id: int) -> Account:
     """The account as it is now, and as it stays until this transaction ends."""
     account = session.get(Account, account_id, with_for_update=True, populate_existing=True)
     if account is None or account.kind != "shared":
-        raise NotFoundError("There is no such shared account.", account_id=account_id)
+        raise NotFoundError(_("There is no such shared account."), account_id=account_id)
     return account
 
 
@@ -234,7 +249,7 @@ def _apply(session: Session, account_id: int, limit: Limit) -> None:
 
 
 def _limit_words(limit: Limit, unit: Unit) -> str:
-    return "as for everybody" if limit.kind == "default" else rules.limit_in_words(limit.floor, unit)
+    return _("as for everybody") if limit.kind == "default" else rules.limit_in_words(limit.floor, unit)
 
 
 def _free_name(session: Session, typed: str, account_id: int | None = None) -> str:
@@ -246,7 +261,7 @@ def _free_name(session: Session, typed: str, account_id: int | None = None) -> s
     same = or_(Account.name == name, func.lower(Account.name) == name.lower())
     for other_id, other in session.execute(select(Account.id, Account.name).where(Account.kind == "shared", same)):
         if other_id != account_id:
-            taken = f"There is a shared account “{other}” already"
+            taken = _("There is a shared account “%(name)s” already", name=other)
             raise InvalidInputError(taken, fields={"name": taken})
     return name
 
@@ -265,7 +280,7 @@ def _write_down(session: Session, account_id: int, *, key: str, title: str, by: 
         key=key,
         now=now,
         title=title,
-        detail=f"by {by}",
+        detail=_by(by),
     )
 
 

@@ -18,6 +18,7 @@ from app.ledger import accounts
 from app.ledger.models import Account
 from app.settings import settings_of_app
 from app.web.addresses import read_text
+from language import _, _n
 
 PAGE = 50
 QUERY_LENGTH_MAX = 100
@@ -68,7 +69,7 @@ def make() -> Response | tuple[str, int]:
     except InvalidInputError as exc:
         form.name.errors = [exc.message]
         return _render_new(form), 422
-    flask.flash(f"“{account.name}” was made.", "ok")
+    flask.flash(_("“%(name)s” was made.", name=account.name), "ok")
     return flask.redirect(flask.url_for("accounts.show", account_id=account.id), 303)
 
 
@@ -90,8 +91,13 @@ def set_default_limit() -> Response | tuple[str, int]:
         return _render_default_limit(form), 422
     floor = form.chosen.floor
     moved = writing(lambda session: accounts.set_default_floor(session, floor=floor, now=clock.now()))
-    counted = "1 account" if moved == 1 else f"{moved:,} accounts"
-    flask.flash(f"Limit for everybody saved: {rules.limit_in_words(floor, unit)}. It counts for {counted}.", "ok")
+    saved = _n(
+        "Limit for everybody saved: %(limit)s. It counts for %(num)s account.",
+        "Limit for everybody saved: %(limit)s. It counts for %(num)s accounts.",
+        moved,
+        limit=rules.limit_in_words(floor, unit),
+    )
+    flask.flash(saved, "ok")
     return flask.redirect(flask.url_for(".show_default_limit"), 303)
 
 
@@ -111,7 +117,7 @@ def rename(account_id: int) -> Response | tuple[str, int]:
     except InvalidInputError as exc:
         form.name.errors = [exc.message]
         return render(holder, Forms(rename=form)), 422
-    flask.flash(f"It is called “{account.name}”.", "ok")
+    flask.flash(_("It is called “%(name)s”.", name=account.name), "ok")
     return back(holder)
 
 
@@ -125,9 +131,9 @@ def close(account_id: int) -> Response:
             lambda session: service.close(session, account_id=account_id, by=current_user.signature, now=clock.now())
         )
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(why)s Nothing was changed.", why=exc.message), "bad")
     else:
-        flask.flash("The account is closed. It can be opened again.", "ok")
+        flask.flash(_("The account is closed. It can be opened again."), "ok")
     return back(holder)
 
 
@@ -138,7 +144,7 @@ def reopen(account_id: int) -> Response:
     account: Account = writing(
         lambda session: service.reopen(session, account_id=account_id, by=current_user.signature, now=clock.now())
     )
-    flask.flash(f"“{account.name}” is open.", "ok")
+    flask.flash(_("“%(name)s” is open.", name=account.name), "ok")
     return back(find_holder(reading(), account_id=account_id))
 
 

@@ -14,14 +14,15 @@ from app.db import reading
 from app.errors import NotAllowedError, NotSignedInError
 from app.people import devices, rules
 from app.settings import settings_of_app
+from language import N_, _
 
 F = TypeVar("F", bound=Callable[..., Any])
 MARK = "_twinpurse_access"
 FINDER = "_twinpurse_finder"
 REFUSALS = {
-    "auditor": "This page is for administrators.",
-    "helper": "Helpers and administrators may do this.",
-    "admin": "Only administrators may do this.",
+    "auditor": N_("This page is for administrators."),
+    "helper": N_("Helpers and administrators may do this."),
+    "admin": N_("Only administrators may do this."),
 }
 
 
@@ -115,13 +116,13 @@ def guard() -> None:
         if not current_user.is_authenticated:
             raise NotSignedInError
         if kind in REFUSALS and not rules.may(current_user.role, kind):
-            raise NotAllowedError(REFUSALS[kind])
+            raise NotAllowedError(_(REFUSALS[kind]))
     else:
         raise NotAllowedError(f"The endpoint {endpoint} says nobody may call it.")
 
 
 def _bearer(prefix: str) -> str:
-    scheme, _, token = flask.request.headers.get("Authorization", "").partition(" ")
+    scheme, _space, token = flask.request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.startswith(prefix):
         raise NotSignedInError("A token is needed here.")
     return token

@@ -23,6 +23,7 @@ from app.purse import api as purse_api
 from app.purse import service as purse_service
 from app.settings import settings_of_app
 from app.web.peers import address_of_request
+from language import _
 
 blueprint = Blueprint("client_api", __name__, url_prefix="/api/v1/client")
 
@@ -63,10 +64,10 @@ def make_device_by_login_name() -> tuple[dict[str, Any], int]:
     body = read_body(LoginNameBody)
     address, believed = address_of_request(), settings_of_app().config.client.login_name_peers
     if not believed.include(address):
-        raise NotAllowedError("The name of who is signed in to this computer is not enough here.")
+        raise NotAllowedError(_("The name of who is signed in to this computer is not enough here."))
     user = credentials.identify(body.username)
     if not user.is_active:
-        raise NotSignedInError("This network account is disabled. Ask the help desk.", reason="disabled")
+        raise NotSignedInError(_("This network account is disabled. Ask the help desk."), reason="disabled")
     flask.current_app.logger.info("a device of user %s was let in from %s by its login name", user.id, address)
     return _made(user.id, _device_name(body.name))
 
@@ -103,7 +104,7 @@ def show_balance() -> Response:
         "held_micro": purse.account.reserved,
         "news": str(news.place_of(reading(), account=purse.account, settings=settings)),
         "poll_seconds": settings.config.client.poll_seconds,
-        "low_micro": settings.config.low_balance,
+        "low_micro": purse.low_balance,
     }
     response = flask.Response(json.dumps(card, separators=(",", ":")), mimetype="application/json")
     response.set_etag(tag)
@@ -142,7 +143,7 @@ def _asking() -> devices.Asking:
 def _device_name(given: str) -> str:
     name = " ".join(given.split())
     if not name or not name.isprintable():
-        raise InvalidInputError("Give the device a name that can be read.", fields={"name": "not printable"})
+        raise InvalidInputError(_("Give the device a name that can be read."), fields={"name": "not printable"})
     return name
 
 

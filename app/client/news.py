@@ -16,10 +16,12 @@ from sqlalchemy.orm import Session
 from app.errors import InvalidInputError
 from app.ledger.models import Account, Entry, Note
 from app.people.models import User
-from app.printing import releases, titles
+from app.printing import job_words, titles
 from app.printing.models import PrintJob
 from app.purse import rules, service
+from app.refunds.models import Refund
 from app.settings import Settings
+from language import _
 
 NEWS_FOR: Final = timedelta(days=3)
 """What is older is no news: it stands in the statement."""
@@ -30,6 +32,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=2)
 JOBS_LOOKED_AT: Final = 20
 MESSAGES_MAX: Final = 10
 REFUSED: Final = ("cancelled", "waiting")
+REFUND_REFUSED: Final = and_(Refund.job_id == PrintJob.id, Refund.state == "refused")
 PLACE: Final = re.compile(r"([0-9]{1,15})-([0-9]{1,17})")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,7 +50,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Place:
-    """How much has been heard: entries of the account up to a number, and jobs that were refused up to a time."""
+    """How much has been heard: entries of the account up to a number, and up to a time jobs and refunds refused."""
 
     sequence: int
     jobs_until: datetime
@@ -60,21 +63,26 @@ class Place:
         """Return the place that `text` says. Raises InvalidInputError."""
         match = PLACE.fullmatch(text)
         if match is None:
-            raise InvalidInputError("Such a place was never given out.", fields={"after": "not understood"})
+            raise InvalidInputError(_("Such a place was never given out."), fields={"after": "not understood"})
         return cls(int(match[1]), EPOCH + timedelta(microseconds=int(match[2])))
 
 
 def refused_until(user_id: Any) -> Select[datetime | None]:
-    """Query when a job among a user's last ones was refused last; NULL for never. `user_id`: a value or a column."""
+    """Query when a job among a user's last ones, or the refund of one, was refused last; NULL for never.
+
+    `user_id`: a value or a column.
+    """
     last = (
-        select(PrintJob.state, PrintJob.updated_at)
+        select(PrintJob.state, PrintJob.updated_at, Refund.decided_at)
+        .outerjoin(Refund, REFUND_REFUSED)
         .where(PrintJob.user_id == user_id)
         .order_by(PrintJob.id.desc())
         .limit(JOBS_LOOKED_AT)
         .correlate(User)
         .subquery()
     )
-    return select(func.max(case((or_(*(last.c.state == state for state in REFUSED)), last.c.updated_at))))
+    was_refused = or_(*(last.c.state == state for state in REFUSED))
+    return select(func.max(case((was_refused, last.c.updated_at), else_=last.c.decided_at)))
 
 
 def place_of(session: Session, *, account: Account, settings: Settings) -> Place:
@@ -87,7 +95,7 @@ def since(session: Session, *, purse: service.Purse, settings: Settings, after: 
     """Return what happened after a place, oldest first, at most the newest ten."""
     found = _of_books(session, purse, settings, after)
     if settings.charges_print:
-        found += _of_jobs(session, purse, after)
+        found += _of_jobs(session, purse, after) + _of_refunds(session, purse, after)
     return sorted(found, key=lambda message: message.at)[-MESSAGES_MAX:]
 
 
@@ -112,9 +120,9 @@ def _of_books(session: Session, purse: service.Purse, settings: Settings, after:
     found, is_newest_cut = [], purse.state == "empty" and settings.enforces
     for entry, note in session.execute(query).all():
         if entry.amount > 0:
-            what = "Given back" if entry.reverses_id is not None else "Credit arrived"
+            what = _("Given back") if entry.reverses_id is not None else _("Credit arrived")
             text = f"{unit.change(entry.amount)} {note.title if note else ''}".strip()
-            text += f". You have {unit.text(entry.balance_after)}."
+            text = _("%(credit)s. You have %(balance)s.", credit=text, balance=unit.text(entry.balance_after))
             found.append(Message(f"credit:{entry.sequence}", "credit", what, text, entry.created_at))
         elif is_newest_cut:  # one that was filled up again meanwhile is no news
             is_newest_cut = False
@@ -124,24 +132,28 @@ def _of_books(session: Session, purse: service.Purse, settings: Settings, after:
 
 def _ran_empty(entry: Entry, purse: service.Purse, settings: Settings) -> Message:
     if settings.charges_internet:
-        title, text = "Internet cut", service.internet_message(purse, settings)
+        title, text = _("Internet cut"), service.internet_message(purse, settings)
     else:
-        coming = purse.next_credit
-        following = f"Next credit: {settings.unit.change(coming.amount)} on {purse.next_when}." if coming else ""
-        name = rules.purse_name(settings.config.charges)
-        title, text = "Nothing left", f"Your {name} is empty: {settings.unit.text(purse.available)} left. {following}"
+        name, left = rules.purse_name(settings.config.charges), settings.unit.text(purse.available)
+        empty = _("Your %(purse)s is empty: %(amount)s left.", purse=name, amount=left)
+        title, text = _("Nothing left"), f"{empty} {service.next_credit_in_words(purse, settings)}"
     return Message(f"empty:{entry.sequence}", "empty", title, text.strip(), entry.created_at)
 
 
 def _of_jobs(session: Session, purse: service.Purse, after: Place) -> list[Message]:
     last = select(PrintJob).where(PrintJob.user_id == purse.user.id).order_by(PrintJob.id.desc()).limit(JOBS_LOOKED_AT)
-    since_when = max(after.jobs_until - CLOCKS_DIFFER, purse.as_of - NEWS_FOR)
+    since_when = _since_when(purse, after)
     return [
         Message(
             f"job:{job.id}:{job.state}:{job.attempt}",
             "job",
             _of_job(job),
-            f"{titles.short(job.title) or 'A document'}, printer {job.printer}. {_why(job)}",
+            _(
+                "%(title)s, printer %(printer)s. %(why)s",
+                title=titles.short(job.title) or _("A document"),
+                printer=job.printer,
+                why=_why(job),
+            ),
             job.updated_at,
         )
         for job in session.scalars(last)
@@ -149,18 +161,39 @@ def _of_jobs(session: Session, purse: service.Purse, after: Place) -> list[Messa
     ]
 
 
+def _of_refunds(session: Session, purse: service.Purse, after: Place) -> list[Message]:
+    """Requests that were refused; what is given back is credit that arrives."""
+    last = select(PrintJob.id).where(PrintJob.user_id == purse.user.id).order_by(PrintJob.id.desc())
+    ids = last.limit(JOBS_LOOKED_AT).subquery()
+    query = select(Refund, PrintJob).join(PrintJob, REFUND_REFUSED).join(ids, ids.c.id == PrintJob.id)
+    since_when = _since_when(purse, after)
+    return [
+        Message(
+            f"refund:{refund.id}",
+            "job",
+            _("Refund refused"),
+            _("%(title)s: %(answer)s", title=titles.short(job.title) or _("A document"), answer=refund.answer),
+            refund.decided_at,
+        )
+        for refund, job in session.execute(query)
+        if refund.decided_at is not None and refund.decided_at > since_when
+    ]
+
+
+def _since_when(purse: service.Purse, after: Place) -> datetime:
+    return max(after.jobs_until - CLOCKS_DIFFER, purse.as_of - NEWS_FOR)
+
+
 def _of_job(job: PrintJob) -> str:
     if job.state == "cancelled":
-        return "Not printed"
-    return "Waits for you" if job.waits_for == "release" else "Not printed yet"
+        return _("Not printed")
+    return _("Waits for you") if job.waits_for == "release" else _("Not printed yet")
 
 
 def _why(job: PrintJob) -> str:
-    return (
-        job.reason.removeprefix("Not printed: ").strip() or "It waits until you release it on your page of print jobs."
-    )
+    return job_words.why(job) or _("It waits until you release it on your page of print jobs.")
 
 
 def _is_their_doing(job: PrintJob) -> bool:
     """Whether its owner has just cancelled or released it: that is no news to them."""
-    return job.reason == releases.BY_OWNER or (job.state == "waiting" and job.released_at is not None)
+    return job.reason == job_words.BY_OWNER or (job.state == "waiting" and job.released_at is not None)

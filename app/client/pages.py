@@ -20,6 +20,7 @@ from app.settings import settings_of_app
 from app.web.addresses import read_text
 from client import entries
 from client.config import Config, server_of
+from language import _
 
 ADDRESS_MAX: Final = 200
 FOLDER_MAX: Final = 120
@@ -46,18 +47,21 @@ class Asked:
         """Field -> what is wrong with it."""
         found = {}
         for profile, address in self.servers.items():
-            try:
-                if not re.fullmatch(r"[!-~]+", address):
-                    raise ValueError("Write an address such as https://print.example.org.")
-                server_of(Config(server_url=address))
-                if not address.startswith(("http://", "https://")):
-                    raise ValueError("Write an address such as https://print.example.org.")
-            except ValueError as error:
-                found[profile] = str(error)
+            if not _is_good(address):
+                found[profile] = _("Write an address such as https://print.example.org; http is for this machine only.")
         for name in ("windows_folder", "unix_folder"):
             if not FOLDER.fullmatch(getattr(self, name)):
-                found[name] = "Use letters, digits, spaces and . : / \\ $ - _ only."
+                found[name] = _("Use letters, digits, spaces and . : / \\ $ - _ only.")
         return found
+
+
+def _is_good(address: str) -> bool:
+    """Whether the desktop client would take an address."""
+    try:
+        server_of(Config(server_url=address))
+    except ValueError:
+        return False
+    return re.fullmatch(r"https?://[!-~]+", address) is not None
 
 
 @blueprint.get("")
@@ -78,7 +82,7 @@ def download() -> Response:
     """Hand out everything as one archive, as it is to lie beside the program."""
     asked = _asked()
     if asked.problems:
-        raise NotFoundError("These files cannot be made: " + " ".join(asked.problems.values()))
+        raise NotFoundError(_("These files cannot be made: %(problems)s", problems=" ".join(asked.problems.values())))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in _files(asked).items():

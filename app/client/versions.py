@@ -15,12 +15,14 @@ from sqlalchemy import select
 from app.client import news
 from app.db import reading
 from app.ledger.models import Account
+from app.notices.models import NoticeChoice
 from app.people import devices
 from app.people.devices import Asking
 from app.people.models import User
 from app.quick_read import QuickRow
 from app.schedules.models import Schedule
 from app.settings import Settings, settings_of_app
+from language import current
 
 WORDS_LAST_S: Final = 900
 """A card has words that age ("Tomorrow 07:00", "lasts about 5 days"): after so long it is made anew in any case."""
@@ -29,8 +31,11 @@ TERMS_LAST_S: Final = 10.0
 SPREAD: Final = 7919
 EXTENSION: Final = "twinpurse.client_terms"
 
-_and_purse = devices.WHO_ASKS.add_columns(Account.sequence, Account.balance, Account.reserved, Account.floor).outerjoin(
-    Account, Account.user_id == User.id
+_and_purse = (
+    devices.WHO_ASKS.add_columns(Account.sequence, Account.balance, Account.reserved, Account.floor)
+    .outerjoin(Account, Account.user_id == User.id)
+    .add_columns(NoticeChoice.threshold)
+    .outerjoin(NoticeChoice, NoticeChoice.user_id == User.id)
 )
 WITH_PURSE: Final = QuickRow(_and_purse)
 WITH_PURSE_AND_JOBS: Final = QuickRow(_and_purse.add_columns(news.refused_until(User.id).scalar_subquery()))
@@ -71,7 +76,7 @@ def tag(polling: Polling, *, settings: Settings, now: datetime) -> str:
     asking = polling.device
     # Everybody's words age at another moment, or all cards would be made anew in one.
     slot = (int(now.timestamp()) + asking.user_id * SPREAD) // WORDS_LAST_S
-    who = (asking.user_id, asking.username, asking.display_name)
+    who = (asking.user_id, asking.username, asking.display_name, current().code)
     return hashlib.sha256(repr((who, slot, _terms(settings, now), polling.purse)).encode()).hexdigest()[:32]
 
 

@@ -19,6 +19,8 @@ from rq.serializers import JSONSerializer
 
 from app.internet import tasks as internet_tasks
 from app.ledger import tasks as ledger_tasks
+from app.mail import tasks as mail_tasks
+from app.notices import tasks as notice_tasks
 from app.people import tasks as people_tasks
 from app.radius import tasks as radius_tasks
 from app.schedules import tasks as schedule_tasks
@@ -27,6 +29,9 @@ TASKS: dict[str, Callable[..., Any]] = {
     "app.internet.tasks.add_waiting_usage": internet_tasks.add_waiting_usage,
     "app.internet.tasks.forget_domains": internet_tasks.forget_domains,
     "app.ledger.tasks.verify_books": ledger_tasks.verify_books,
+    "app.mail.tasks.forget_old": mail_tasks.forget_old,
+    "app.mail.tasks.send_waiting": mail_tasks.send_waiting,
+    "app.notices.tasks.look": notice_tasks.look,
     "app.people.tasks.forget_old": people_tasks.forget_old,
     "app.people.tasks.sync_changes": people_tasks.sync_changes,
     "app.people.tasks.sync_people": people_tasks.sync_people,

@@ -22,11 +22,14 @@ from app.internet import hours, running, use_privacy
 from app.jobs.models import Lease
 from app.jobs.queue import Jobs
 from app.ledger import service as ledger
+from app.mail import outbox
+from app.notices import watch
 from app.people import sync, sync_watch
 from app.printing import releases, titles
 from app.schedules import runs
 from app.schedules import service as schedules
 from app.settings import settings_of_app
+from language import speaking
 
 LEASE = "ticker"
 NIGHTLY = "nightly verification"
@@ -42,9 +45,10 @@ def tick(app: Flask, *, holder: str, now: datetime | None = None) -> list[int]:
     """Do one round if the lease is ours: expire holds, tidy print jobs, plan due runs, ask for every unfinished run.
 
     Returns the runs that were asked for. Safe to call at any time, from anywhere, by any number of callers: planning
-    and crediting are each guarded by the database on their own; the lease only spares work.
+    and crediting are each guarded by the database on their own; the lease only spares work. What a round writes into
+    the database for people is in the instance's language.
     """
-    with app.app_context():
+    with app.app_context(), speaking(settings_of_app().config.language):
         return _round(app.extensions["twinpurse.jobs"], holder, now or clock.now())
 
 
@@ -69,9 +73,12 @@ def _round(jobs: Jobs, holder: str, now: datetime) -> list[int]:
         writing(lambda session: running.forget(session, now=now))
     if hours.anything_waits(reading()):
         jobs.enqueue("app.internet.tasks.add_waiting_usage")
+    if settings_of_app().config.mail is not None:
+        _ask_for_mail(jobs, now)
     if nightly_due(reading(), now=now):
         jobs.enqueue("app.ledger.tasks.verify_books")
         jobs.enqueue("app.people.tasks.forget_old")
+        jobs.enqueue("app.mail.tasks.forget_old")
         if settings_of_app().charges_internet:
             jobs.enqueue("app.radius.tasks.forget_ended")
         writing(lambda session: note_nightly(session, now=now))
@@ -82,7 +89,7 @@ def _tidy_print_jobs(now: datetime) -> None:
     """End jobs that nobody released in time, and blank titles that are too old: some in each round."""
     if releases.anything_due(reading(), now=now):
         writing(lambda session: releases.expire_due(session, now=now))
-    for _ in range(TITLE_CHUNKS):
+    for _chunk in range(TITLE_CHUNKS):
         if not titles.anything_due(reading(), now=now):
             break
         writing(lambda session: titles.blank_due(session, now=now))
@@ -101,6 +108,14 @@ def _ask_for_people(jobs: Jobs, now: datetime) -> None:
     if sync_watch.due(reading(), now=now):
         writing(lambda session: sync_watch.note_asked(session, now=now))
         jobs.enqueue("app.people.tasks.sync_changes")
+
+
+def _ask_for_mail(jobs: Jobs, now: datetime) -> None:
+    """Ask for a look at whose purse became low, and for e-mails to be sent."""
+    if watch.is_due(reading(), now=now):
+        jobs.enqueue("app.notices.tasks.look")
+    if outbox.anything_due(reading(), now=now):
+        jobs.enqueue("app.mail.tasks.send_waiting")
 
 
 def nightly_due(session: Session, *, now: datetime) -> bool:

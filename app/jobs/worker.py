@@ -19,6 +19,8 @@ from rq.timeouts import TimerDeathPenalty
 from app.errors import UnavailableError
 from app.jobs import ticker
 from app.jobs.queue import Jobs, ListedJob
+from app.settings import settings_of_app
+from language import speaking
 
 RESTART_S = 1.0
 
@@ -39,8 +41,11 @@ class InstanceWorker(SimpleWorker):
         self.told_to_stop = True
 
     def perform_job(self, job: Job, queue: Queue, *execution: Any) -> bool:
-        """Run one job. RQ 3 adds the job's execution to the arguments, RQ 2 does not."""
-        with self.app.app_context():
+        """Run one job, which speaks the instance's language in what it keeps for people.
+
+        RQ 3 adds the job's execution to the arguments, RQ 2 does not.
+        """
+        with self.app.app_context(), speaking(settings_of_app().config.language):
             return bool(super().perform_job(job, queue, *execution))
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.db import UtcDateTime
 from app.errors import InvalidInputError, NotFoundError, WrongStateError
 from app.ledger.models import ACCOUNTS, Account, AccountDefaults
+from language import _
 
 DEFAULTS_ID = 1
 """The migration makes this row."""
@@ -49,7 +50,7 @@ def open_shared(session: Session, *, name: str, now: datetime) -> Account:
     Raises InvalidInputError when there is one of that name already.
     """
     if session.scalar(select(Account.id).where(Account.kind == "shared", Account.name == name)) is not None:
-        raise InvalidInputError("There is a shared account of this name.", fields={"name": "This name is taken"})
+        raise InvalidInputError(_("There is a shared account of this name."), fields={"name": _("This name is taken")})
     account = Account(kind="shared", name=name, floor=_locked_default_floor(session), created_at=now)
     session.add(account)
     session.flush()
@@ -60,7 +61,7 @@ def get_account(session: Session, *, user_id: int) -> Account:
     """Return the user's account. Raises NotFoundError."""
     account = session.scalar(select(Account).where(Account.user_id == user_id))
     if account is None:
-        raise NotFoundError("This person has no purse here.", user_id=user_id)
+        raise NotFoundError(_("This person has no purse here."), user_id=user_id)
     return account
 
 
@@ -68,7 +69,7 @@ def get_shared(session: Session, *, account_id: int) -> Account:
     """Return the shared account. Raises NotFoundError."""
     account = session.get(Account, account_id)
     if account is None or account.kind != "shared":
-        raise NotFoundError("There is no such shared account.", account_id=account_id)
+        raise NotFoundError(_("There is no such shared account."), account_id=account_id)
     return account
 
 
@@ -79,9 +80,9 @@ def close(session: Session, *, account_id: int, now: datetime) -> Account:
     """
     account = _get_to_change(session, account_id)
     if account.kind != "shared":
-        raise NotFoundError("There is no such shared account.", account_id=account_id)
+        raise NotFoundError(_("There is no such shared account."), account_id=account_id)
     if account.reserved:
-        raise WrongStateError("Something is still held on this account. Close it when that has ended.")
+        raise WrongStateError(_("Something is still held on this account. Close it when that has ended."))
     account.closed_at = account.closed_at or now
     session.flush()
     return account
@@ -152,7 +153,7 @@ def _locked_default_floor(session: Session) -> int | None:
 def _get_to_change(session: Session, account_id: int) -> Account:
     account = session.get(Account, account_id, with_for_update=True, populate_existing=True)
     if account is None:
-        raise NotFoundError("There is no such account.", account_id=account_id)
+        raise NotFoundError(_("There is no such account."), account_id=account_id)
     return account
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import is_postgresql, one_of
 from app.ledger import rules
 from app.ledger.booking import Booked, find
-from app.ledger.models import ACCOUNTS, ENTRIES, NOTES, Account, Entry
+from app.ledger.models import ACCOUNTS, ENTRIES, NOTES, Entry
 from app.ledger.service import is_same
 
 CHUNK = 5_000
@@ -209,6 +209,24 @@ RETURNING key, id
 """JSON, since it is made and read by compiled code on both sides: arrays of values cost several times as much."""
 
 
+WRITTEN = (
+    "account_id",
+    "sequence",
+    "amount",
+    "balance_after",
+    "source",
+    "kind",
+    "overrun",
+    "quantity",
+    "fingerprint",
+    "key",
+)
+INSERT_ENTRY = (
+    f"INSERT INTO entries (id, note_id, event_at, created_at, {', '.join(WRITTEN)})"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * (len(WRITTEN) + 4))})"
+)
+
+
 def _write_in_one_statement(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:
     values = {"rows": json.dumps(plan.rows, default=datetime.isoformat), "now": now}
     return {row[0]: row[1] for row in session.connection().exec_driver_sql(ONE_STATEMENT, values).all()}
@@ -217,23 +235,23 @@ def _write_in_one_statement(session: Session, plan: _Plan, moved: dict[int, _Pur
 def _write_in_steps(session: Session, plan: _Plan, moved: dict[int, _Purse], now: datetime) -> dict[str, int]:
     """Write the rows with ids of our own choice: SQLite's writer is alone."""
     next_note, next_entry = (int(session.scalar(select(func.max(table.c.id))) or 0) + 1 for table in (NOTES, ENTRIES))
-    notes = []
+    notes, entries, written_at = [], [], _as_text(now)
     for place, row in enumerate(plan.rows):
-        words = {"title": row.pop("title"), "detail": row.pop("detail")}
-        note_id = next_note + place if any(words.values()) else None
-        if note_id is not None:
-            notes.append({"id": note_id, **words})
-        at = row["event_at"] or now
-        row.update(id=next_entry + place, note_id=note_id, event_at=at, created_at=now)
+        note_id = None
+        if row["title"] or row["detail"]:
+            note_id = next_note + place
+            notes.append((note_id, row["title"], row["detail"]))
+        at = _as_text(row["event_at"]) if row["event_at"] else written_at
+        entries.append((next_entry + place, note_id, at, written_at, *map(row.__getitem__, WRITTEN)))
+    moves = [(purse.balance, purse.sequence, name) for name, purse in moved.items()]
+    connection = session.connection()  # to the driver: SQLAlchemy's part would cost more than SQLite's
     if notes:
-        session.execute(insert(NOTES), notes)
-    session.execute(insert(ENTRIES), plan.rows)
-    move = (
-        update(ACCOUNTS)
-        .where(Account.id == bindparam("account"))
-        .values(balance=bindparam("to"), sequence=bindparam("place"))
-    )
-    session.connection().execute(
-        move, [{"account": name, "to": purse.balance, "place": purse.sequence} for name, purse in moved.items()]
-    )
-    return {row["key"]: row["id"] for row in plan.rows}
+        connection.exec_driver_sql("INSERT INTO notes (id, title, detail) VALUES (?, ?, ?)", notes)
+    connection.exec_driver_sql(INSERT_ENTRY, entries)
+    connection.exec_driver_sql("UPDATE accounts SET balance = ?, sequence = ? WHERE id = ?", moves)
+    return {posting[-1]: posting[0] for posting in entries}
+
+
+def _as_text(instant: datetime) -> str:
+    """An instant as the type of its column stores it in SQLite: in UTC, without its zone."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

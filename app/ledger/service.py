@@ -11,6 +11,15 @@ from app.errors import InsufficientBalanceError, KeyReusedError, NotFoundError, 
 from app.ledger import rules
 from app.ledger.booking import Booked, Booking, book, find
 from app.ledger.models import Account, Entry, Hold
+from language import N_, _
+
+CAPTURED = N_("This hold was already captured.")
+ENDED = {
+    "captured": CAPTURED,
+    "released": N_("This hold was already released."),
+    "expired": N_("This hold was already expired."),
+}
+"""State of a hold that has ended -> what to say of it."""
 
 
 def post(
@@ -141,7 +150,7 @@ def capture(
         return booked
     was_open = _end(session, placed, state="captured", now=now, captured=amount)
     if not was_open and placed.state != "expired":
-        raise WrongStateError(f"This hold was already {placed.state}.", hold_id=hold_id, state=placed.state)
+        raise WrongStateError(_(ENDED[placed.state]), hold_id=hold_id, state=placed.state)
     within, beyond = rules.split_capture(held=placed.amount if was_open else 0, amount=amount)
     parts = [(key, within, False), (f"{key}:beyond", beyond, True)] if was_open else [(key, amount, True)]
     return [
@@ -172,7 +181,7 @@ def release(session: Session, *, hold_id: int, now: datetime) -> Hold:
     """End a hold without charging. Doing it again changes nothing. Raises NotFoundError, WrongStateError (captured)."""
     placed = get_hold(session, hold_id=hold_id)
     if not _end(session, placed, state="released", now=now) and placed.state == "captured":
-        raise WrongStateError("This hold was already captured.", hold_id=hold_id, state=placed.state)
+        raise WrongStateError(_(CAPTURED), hold_id=hold_id, state=placed.state)
     return placed
 
 
@@ -207,14 +216,14 @@ def reverse(
             raise KeyReusedError(key=key)
         return known[0]
     if first is None:
-        raise NotFoundError("There is no such entry.", entry_id=entry_id)
+        raise NotFoundError(_("There is no such entry."), entry_id=entry_id)
     if part is not None and not 0 < part <= abs(first.amount):
-        raise WrongStateError("An entry is undone by more than nothing, and at most whole.", entry_id=entry_id)
+        raise WrongStateError(_("An entry is undone by more than nothing, and at most whole."), entry_id=entry_id)
     is_whole = part is None or part == abs(first.amount)
     if first.reverses_id is not None:
-        raise WrongStateError("A reversal is not reversed.", entry_id=entry_id)
+        raise WrongStateError(_("A reversal is not reversed."), entry_id=entry_id)
     if session.scalar(select(Entry.id).where(Entry.reverses_id == entry_id)) is not None:
-        raise WrongStateError("This entry was already reversed.", entry_id=entry_id)
+        raise WrongStateError(_("This entry was already reversed."), entry_id=entry_id)
     return _book_new(
         session,
         Booking(
@@ -239,7 +248,7 @@ def get_hold(session: Session, *, hold_id: int) -> Hold:
     """Return the hold, locked until the transaction ends. Raises NotFoundError."""
     placed = session.get(Hold, hold_id, with_for_update=True, populate_existing=True)
     if placed is None:
-        raise NotFoundError("There is no such hold.", hold_id=hold_id)
+        raise NotFoundError(_("There is no such hold."), hold_id=hold_id)
     return placed
 
 
@@ -275,9 +284,9 @@ def _book_new(session: Session, booking: Booking) -> Booked:
 def _refusal(session: Session, account_id: int, amount: int) -> TwinpurseError:
     account = session.get(Account, account_id, populate_existing=True)
     if account is None:
-        return NotFoundError("There is no such account.", account_id=account_id)
+        return NotFoundError(_("There is no such account."), account_id=account_id)
     if account.closed_at is not None:
-        return WrongStateError("This account is closed.", account_id=account_id)
+        return WrongStateError(_("This account is closed."), account_id=account_id)
     return InsufficientBalanceError(
         account_id=account_id, needed_micro=amount, available_micro=account.available, floor_micro=account.floor
     )

@@ -11,10 +11,11 @@ from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.people import service
 from app.web.addresses import read_text
+from language import N_, _
 
 PAGE = 50
 QUERY_LENGTH_MAX = 100
-STATUS_WORDS = {"active": "Active", "disabled": "Disabled", "gone": "Gone"}
+STATUS_WORDS = {"active": N_("Active"), "disabled": N_("Disabled"), "gone": N_("Gone")}
 
 blueprint = Blueprint("people_admin", __name__, url_prefix="/admin/people")
 
@@ -48,5 +49,5 @@ def sign_out_everywhere(user_id: int) -> Response:
     """End all sessions of a person, and the clients on their desktops."""
     person, now = service.get_user(reading(), user_id=user_id).display_name, clock.now()
     writing(lambda session: service.end_access(session, user_ids=[user_id], now=now))
-    flask.flash(f"{person} is signed out everywhere.", "ok")
+    flask.flash(_("%(name)s is signed out everywhere.", name=person), "ok")
     return flask.redirect(flask.url_for("accounts.show", user_id=user_id), 303)

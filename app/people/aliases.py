@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from flask import current_app
 from sqlalchemy import ColumnElement, delete, select
@@ -19,8 +19,17 @@ from app.ledger import service as ledger
 from app.ledger.models import Account
 from app.people import rules
 from app.people.models import User, UserName
+from app.settings import settings_of_app
 from directory.accounts import account_name
 from directory.interface import is_plausible_username
+from language import N_, _, speaking
+
+_TAKEN: Final = {
+    "own": N_("“%(key)s” is the name of %(name)s (%(username)s)"),
+    "alias": N_("“%(key)s” is another name of %(name)s (%(username)s)"),
+    "former": N_("“%(key)s” is a former name of %(name)s (%(username)s)"),
+}
+"""Why a name cannot be given, by the kind of its holder."""
 
 CHUNK = 10_000
 """Names that are looked up together: SQLite takes no more than 32,766 values in a statement."""
@@ -109,15 +118,18 @@ def add(session: Session, *, user_id: int, name: str, domains: Sequence[str], by
     """
     user = session.get(User, user_id)
     if user is None:
-        raise NotFoundError("There is no such person here.", user_id=user_id)
+        raise NotFoundError(_("There is no such person here."), user_id=user_id)
     key = keys_of(name, domains)[-1]
     if not (is_plausible_username(name) and is_plausible_username(key)):  # "ß" is kept as "ss"
-        raise _wrong("Write a name of at most 256 characters, as the machine writes it")
+        raise _wrong(_("Write a name of at most 256 characters, as the machine writes it"))
     holder = find(session, typed=name, domains=domains)
     if holder is not None and holder.user.id != user_id:
-        raise _wrong(f"“{key}” is {_how(holder.kind)} of {holder.user.display_name} ({holder.user.username})")
+        raise _wrong(_(_TAKEN[holder.kind], key=key, name=holder.user.display_name, username=holder.user.username))
     if holder is not None and holder.kind == "own":
-        raise _wrong(f"“{key}” is the name that {user.display_name} has in the directory; nothing is to be added")
+        name = user.display_name
+        raise _wrong(
+            _("“%(key)s” is the name that %(name)s has in the directory; nothing is to be added", key=key, name=name)
+        )
     row = session.get(UserName, key)
     if row is not None and row.kind == "alias":
         return row
@@ -126,7 +138,7 @@ def add(session: Session, *, user_id: int, name: str, domains: Sequence[str], by
         session.add(row)
     row.kind, row.made_by = "alias", by[:256]
     session.flush()
-    _write_down(session, user_id, f"Other name added: “{key}”", by, now)
+    _write_down(session, user_id, N_("Other name added: “%(name)s”"), key, by, now)
     return row
 
 
@@ -137,10 +149,10 @@ def remove(session: Session, *, user_id: int, name_key: str, by: str, now: datet
     """
     row = session.get(UserName, name_key) if is_plausible_username(name_key) else None
     if row is None or row.user_id != user_id:
-        raise NotFoundError("This is not one of their other names.", user_id=user_id)
+        raise NotFoundError(_("This is not one of their other names."), user_id=user_id)
     session.delete(row)
     session.flush()
-    _write_down(session, user_id, f"Other name removed: “{name_key}”", by, now)
+    _write_down(session, user_id, N_("Other name removed: “%(name)s”"), name_key, by, now)
 
 
 def keep_former(session: Session, *, user_id: int, before: str, now: datetime) -> None:
@@ -200,10 +212,13 @@ def _is(column: Any, keys: Sequence[str], session: Session) -> ColumnElement[boo
     return equal if len(keys) == 1 else one_of(session, column, keys)
 
 
-def _write_down(session: Session, user_id: int, title: str, by: str, now: datetime) -> None:
+def _write_down(session: Session, user_id: int, title: str, name: str, by: str, now: datetime) -> None:
+    """Write a line of 0; `title` has the name in it and is kept in the instance's language."""
     account = accounts.get_account(session, user_id=user_id)
     # Locked: its next line has this number, and only one line will.
     locked = session.get_one(Account, account.id, with_for_update=True, populate_existing=True)
+    with speaking(settings_of_app().config.language):
+        words, detail = _(title, name=name), _("by %(name)s", name=by)
     ledger.post(
         session,
         account_id=locked.id,
@@ -211,13 +226,9 @@ def _write_down(session: Session, user_id: int, title: str, by: str, now: dateti
         source="adjustment",
         key=f"name:{locked.id}:{locked.sequence + 1}",
         now=now,
-        title=title,
-        detail=f"by {by}",
+        title=words,
+        detail=detail,
     )
-
-
-def _how(kind: str) -> str:
-    return {"own": "the name", "alias": "another name"}.get(kind, "a former name")
 
 
 def _wrong(message: str) -> InvalidInputError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from language import N_, _
+
 # The first that is found counts: each browser names those it wants to be taken for, too.
 _BROWSERS: Final = (
     ("Edg", "Edge"),
@@ -17,12 +19,12 @@ _BROWSERS: Final = (
     ("Safari/", "Safari"),
 )
 _SYSTEMS: Final = (
-    ("iPhone", "an iPhone"),
-    ("iPad", "an iPad"),
+    ("iPhone", N_("an iPhone")),
+    ("iPad", N_("an iPad")),
     ("Android", "Android"),
-    ("CrOS", "a Chromebook"),
+    ("CrOS", N_("a Chromebook")),
     ("Windows", "Windows"),
-    ("Mac OS X", "a Mac"),
+    ("Mac OS X", N_("a Mac")),
     ("Linux", "Linux"),
 )
 
@@ -32,5 +34,5 @@ def browser_in_words(agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if browser and system:
-        return f"{browser} on {system}"
-    return browser or (f"A browser on {system}" if system else "An unknown browser")
+        return _("%(browser)s on %(system)s", browser=browser, system=_(system))
+    return browser or (_("A browser on %(system)s", system=_(system)) if system else _("An unknown browser"))

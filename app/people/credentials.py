@@ -29,9 +29,10 @@ from directory.interface import (
 from directory.presence import ASK_AGAIN_AFTER
 from directory.refusals import WRONG, refusal_in_words
 from directory.throttle import FIRST_WAIT_S
+from language import N_, _, _n, numbers
 
-AWAY: Final = "The network's directory does not answer. Nothing is lost; try again soon."
-UNSURE: Final = "The directory does not answer, so it is not known whether somebody has this name. Try again soon"
+AWAY: Final = N_("The network's directory does not answer. Nothing is lost; try again soon.")
+UNSURE: Final = N_("The directory does not answer, so it is not known whether somebody has this name. Try again soon")
 REFUSAL_TAKES_S = 0.4
 """A refusal takes at least so long: the clock shall not tell local people, of whom the directory is not asked."""
 
@@ -44,7 +45,7 @@ def check(*, username: str, password: str, address: str) -> int:
     cannot be used here.
     """
     if not (is_plausible_username(username) and is_plausible_password(password)):
-        raise NotSignedInError(WRONG)
+        raise NotSignedInError(_(WRONG))
     began = time.monotonic()
     try:
         return _check(username, password, address)
@@ -68,7 +69,7 @@ def _check(username: str, password: str, address: str) -> int:
     if guest is not None:
         user_id = guest.user.id
         if not guest.accepts(password, now):
-            raise NotSignedInError(WRONG)
+            raise NotSignedInError(_(WRONG))
         writing(lambda session: throttle.forgive(session, made=made))
         return user_id
     person = _authenticate(username, password, made)
@@ -100,7 +101,7 @@ def _authenticate(username: str, password: str, made: Try) -> Person:
     except DirectoryError as exc:
         _take_back(made)
         current_app.logger.error("sign-in: the directory does not answer: %s", exc)
-        raise UnavailableError(AWAY) from exc
+        raise UnavailableError(_(AWAY)) from exc
 
 
 def identify(username: str, directory_id: str | None = None) -> User:
@@ -111,7 +112,7 @@ def identify(username: str, directory_id: str | None = None) -> User:
     whom it led before. Raises NotFoundError, UnavailableError.
     """
     if not is_plausible_username(username):
-        raise NotFoundError("Nobody has such a name.")
+        raise NotFoundError(_("Nobody has such a name."))
     domains = settings_of_app().config.directory.domains
     holder = aliases.find(reading(), typed=username, domains=domains)
     if holder is None or directory_id not in (None, holder.user.directory_id):
@@ -134,7 +135,7 @@ def make_known(name: str) -> None:
     except NotFoundError:
         return
     except UnavailableError as exc:
-        raise UnavailableError(UNSURE) from exc
+        raise UnavailableError(_(UNSURE)) from exc
 
 
 def renew(user: User) -> User:
@@ -151,7 +152,7 @@ def renew(user: User) -> User:
             if user.role:
                 raise
     if not user.is_active:
-        raise NotFoundError("This person may not sign in any more.", username=user.username)
+        raise NotFoundError(_("This person may not sign in any more."), username=user.username)
     return user
 
 
@@ -180,15 +181,15 @@ def look_up(username: str, directory_id: str | None = None) -> User:
     Raises NotFoundError, also for one who cannot be known here under the name they have, UnavailableError.
     """
     if not is_plausible_username(username):
-        raise NotFoundError("Nobody has such a name.")
+        raise NotFoundError(_("Nobody has such a name."))
     try:
         person = directory_of_app().find(username)
     except BadCredentialsError:
         person = None
     except DirectoryError as exc:
-        raise UnavailableError("The network's directory does not answer.") from exc
+        raise UnavailableError(_("The network's directory does not answer.")) from exc
     if person is None or directory_id not in (None, person.directory_id):
-        raise NotFoundError("The network's directory knows nobody of this name.", username=username)
+        raise NotFoundError(_("The network's directory knows nobody of this name."), username=username)
     found = person
     try:
         return writing(lambda session: remember(session, found))
@@ -201,8 +202,13 @@ def _take_back(made: Try) -> None:
 
 
 def _too_many(wait_s: int) -> TooManyAttemptsError:
-    return TooManyAttemptsError(f"Too many tries. Wait {_in_words(wait_s)}, then try again.", wait_s=wait_s)
-
-
-def _in_words(wait_s: int) -> str:
-    return f"{wait_s} seconds" if wait_s < 120 else f"about {math.ceil(wait_s / 60)} minutes"
+    if wait_s < 120:
+        text = _n(
+            "Too many tries. Wait %(num)s second, then try again.",
+            "Too many tries. Wait %(num)s seconds, then try again.",
+            wait_s,
+        )
+    else:
+        minutes = numbers.count(math.ceil(wait_s / 60))
+        text = _("Too many tries. Wait about %(minutes)s minutes, then try again.", minutes=minutes)
+    return TooManyAttemptsError(text, wait_s=wait_s)

@@ -14,6 +14,7 @@ from app.api.access import signed_in
 from app.db import reading, writing
 from app.people import devices
 from app.people.models import Device
+from language import _
 
 ID = "int(max=9223372036854775807)"
 
@@ -32,5 +33,5 @@ def revoke(device_id: int) -> Response:
     """Sign one device out."""
     user_id, now = current_user.id, clock.now()
     device = writing(lambda session: devices.revoke(session, user_id=user_id, device_id=device_id, now=now))
-    flask.flash(f"“{device.name}” is signed out.", "ok")
+    flask.flash(_("“%(name)s” is signed out.", name=device.name), "ok")
     return flask.redirect("/me/sessions", 303)

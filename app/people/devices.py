@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFoundError, NotSignedInError
 from app.people.models import Device, User
 from app.quick_read import QuickRow
+from language import _
 
 PREFIX: Final = "tpd_"
 NAME_LENGTH_MAX: Final = 80
@@ -67,12 +68,12 @@ def judge(row: Sequence[Any] | None) -> Asking:
     Raises NotSignedInError with `reason`: "unknown", "disabled" (the person is not active) or "revoked".
     """
     if row is None:
-        raise NotSignedInError("This device is not known here. Sign in again.", reason="unknown")
+        raise NotSignedInError(_("This device is not known here. Sign in again."), reason="unknown")
     *asking, status, is_revoked = row
     if status != "active":
-        raise NotSignedInError("This network account is disabled. Ask the help desk.", reason="disabled")
+        raise NotSignedInError(_("This network account is disabled. Ask the help desk."), reason="disabled")
     if is_revoked:
-        raise NotSignedInError("This device was signed out. Sign in again.", reason="revoked")
+        raise NotSignedInError(_("This device was signed out. Sign in again."), reason="revoked")
     return Asking(*asking)
 
 
@@ -96,7 +97,7 @@ def revoke(session: Session, *, user_id: int, device_id: int, now: datetime) -> 
     """
     device = session.get(Device, device_id)
     if device is None or device.user_id != user_id:
-        raise NotFoundError("There is no such device of yours.", device_id=device_id)
+        raise NotFoundError(_("There is no such device of yours."), device_id=device_id)
     device.revoked_at = device.revoked_at or now
     session.flush()
     return device

@@ -13,6 +13,7 @@ from app.people.models import User
 from app.settings import settings_of_app
 from app.web.peers import name_in_header
 from directory.accounts import account_name
+from language import _
 
 NAMED: Final = "named"
 """In the browser's session: whom the header named when the session began."""
@@ -47,7 +48,9 @@ def identify() -> int | None:
     except NotFoundError:
         user = None
     if user is None or not user.is_active or user.origin == local.ORIGIN:
-        raise NotSignedInError(f"Your network knows you as “{name}”, and nobody of this name may sign in here.")
+        raise NotSignedInError(
+            _("Your network knows you as “%(name)s”, and nobody of this name may sign in here.", name=name)
+        )
     return user.id
 
 

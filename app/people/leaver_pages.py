@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -23,7 +21,9 @@ from app.people.leavers import Choice, Totals
 from app.people.models import Taking
 from app.settings import settings_of_app
 from app.web.addresses import read_day, read_number, read_text
+from app.web.form_ids import is_form_id, new_form_id
 from app.web.sheets import BOM, as_csv, guarded
+from language import N_, _, _n
 
 ID = "int(max=9223372036854775807)"
 PAGE: Final = 50
@@ -32,7 +32,11 @@ CSV_PART: Final = 5_000
 QUERY_LENGTH_MAX: Final = 100
 REASON_LENGTH_MAX: Final = 200
 NAME_LENGTH_MAX: Final = 300
-HEAD: Final = ("username", "name", "status", "since", "balance", "held", "can be taken back", "kept")
+HEAD: Final = (
+    N_("username"), N_("name"), N_("status"), N_("since"), N_("balance"), N_("held"), N_("can be taken back"),
+    N_("kept"),
+)  # fmt: skip
+STATUS: Final = {"disabled": N_("disabled"), "gone": N_("gone")}
 
 blueprint = Blueprint("leavers", __name__, url_prefix="/admin/people/leavers")
 
@@ -81,7 +85,7 @@ def take() -> Response | tuple[str, int]:
     """Take back what is left, as the page before said."""
     choice, reason = _chosen(request.form), read_text(request.form, "reason", REASON_LENGTH_MAX).strip()
     if not reason:
-        return _render_decide(choice, "take", error="Give a reason"), 422
+        return _render_decide(choice, "take", error=_("Give a reason")), 422
     form_id, zone = _form_id(), settings_of_app().zone
     taking = writing(
         lambda session: leavers.begin(
@@ -96,10 +100,19 @@ def take() -> Response | tuple[str, int]:
             partial(leavers.take_chunk, taking_id=taking.id, choice=choice, zone=zone, now=clock.now()), begin=0
         )
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(why)s Nothing was changed.", why=exc.message), "bad")
         return _back()
     done = reading().get_one(Taking, taking.id)
-    flask.flash(f"Taken back: {settings_of_app().unit.price(done.total)} from {_people(done.taken)}.", "ok")
+    total = settings_of_app().unit.price(done.total)
+    flask.flash(
+        _n(
+            "Taken back: %(total)s from %(num)s person.",
+            "Taken back: %(total)s from %(num)s people.",
+            done.taken,
+            total=total,
+        ),
+        "ok",
+    )
     return _back()
 
 
@@ -109,7 +122,7 @@ def keep() -> Response | tuple[str, int]:
     """Note on the statements that the balances stay as they are."""
     choice, reason = _chosen(request.form), read_text(request.form, "reason", REASON_LENGTH_MAX).strip()
     if not reason:
-        return _render_decide(choice, "keep", error="Give a reason"), 422
+        return _render_decide(choice, "keep", error=_("Give a reason")), 422
     settings = settings_of_app()
     step = partial(
         leavers.keep_chunk,
@@ -122,7 +135,7 @@ def keep() -> Response | tuple[str, int]:
         now=clock.now(),
     )
     _go_through(step, begin="")
-    flask.flash("Kept as they are. A line on each statement says so, with your reason.", "ok")
+    flask.flash(_("Kept as they are. A line on each statement says so, with your reason."), "ok")
     return _back()
 
 
@@ -131,7 +144,7 @@ def keep() -> Response | tuple[str, int]:
 def undo(taking_id: int) -> Response:
     """Give back all that a taking took."""
     _go_through(partial(leavers.undo_chunk, taking_id=taking_id, by=current_user.signature, now=clock.now()), begin="")
-    flask.flash("Given back, by a line of its own on each statement.", "ok")
+    flask.flash(_("Given back, by a line of its own on each statement."), "ok")
     return _back()
 
 
@@ -179,7 +192,7 @@ def _render_decide(choice: Choice, what: str, *, error: str = "", changed: bool 
         totals=totals,
         fields=fields_of(choice) if choice.ids is None else [("user", str(one)) for one in choice.ids],
         expected=_expected(totals),
-        form_id=secrets.token_urlsafe(18) if changed or not sent else sent,
+        form_id=new_form_id() if changed or not sent else sent,
         reason=read_text(request.form, "reason", REASON_LENGTH_MAX),
         error=error,
         changed=changed,
@@ -201,18 +214,18 @@ def _expected(totals: Totals) -> str:
 def _parts(choice: Choice) -> Iterator[str]:
     settings = settings_of_app()
     decimals, after = settings.unit.decimals, ""
-    yield BOM + as_csv([HEAD])
+    yield BOM + as_csv([[_(column) for column in HEAD]])
     while found := leavers.list_leavers(reading(), choice=choice, zone=settings.zone, after=after, limit=CSV_PART):
         yield as_csv(
             (
                 guarded(one.user.username),
                 guarded(one.user.display_name),
-                one.user.status,
+                _(STATUS[one.user.status]),
                 one.user.status_since.astimezone(settings.zone).date().isoformat() if one.user.status_since else "",
                 money.plain(one.account.balance, decimals),
                 money.plain(one.account.reserved, decimals),
                 money.plain(max(0, one.account.available), decimals),
-                "yes" if one.kept else "",
+                _("yes") if one.kept else "",
             )
             for one in found
         )
@@ -221,14 +234,10 @@ def _parts(choice: Choice) -> Iterator[str]:
 
 def _form_id() -> str:
     form_id = request.form.get("form_id", "")
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,48}", form_id, re.ASCII):
-        raise InvalidInputError("The form came without its number. Nothing was changed. Go back and try again.")
+    if not is_form_id(form_id):
+        raise InvalidInputError(_("The form came without its number. Nothing was changed. Go back and try again."))
     return form_id
 
 
 def _back() -> Response:
     return flask.redirect(flask.url_for(".list_leavers"), 303)
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"

@@ -16,6 +16,8 @@ from app.ledger.models import Account, Entry
 from app.money import Unit
 from app.people import service
 from app.people.models import Taking, User
+from app.settings import settings_of_app
+from language import _, speaking
 
 CHUNK = 5_000
 """People a transaction: whoever charges waits for one at most."""
@@ -111,21 +113,24 @@ def take_chunk(
     """
     taking = _locked(session, taking_id)
     if taking.reversed_by:
-        raise WrongStateError("This taking was undone. Begin another.", taking_id=taking_id)
+        raise WrongStateError(_("This taking was undone. Begin another."), taking_id=taking_id)
     chosen = select(User.id).join(Account, Account.user_id == User.id).where(*_chosen(choice, zone), LEFT > 0)
     found = chosen.where(User.id > after).order_by(User.id).limit(limit).subquery()
     last = session.scalar(select(func.max(found.c.id)))
     if last is None:
         return None
     ids = chosen.where(User.id > after, User.id <= last)
+    with speaking(settings_of_app().config.language):
+        title = _("Taken back after leaving")
+        detail = _("%(reason)s, by %(name)s", reason=taking.reason, name=taking.by)
     done = take_many(
         session,
         where=(Account.user_id.in_(ids),),
         keep=0,
         key_prefix=taking.key_prefix,
         now=now,
-        title="Taken back after leaving",
-        detail=f"{taking.reason}, by {taking.by}",
+        title=title,
+        detail=detail,
     )
     taking.taken += done.count
     taking.total -= done.total
@@ -141,6 +146,8 @@ def undo_chunk(
     Raises NotFoundError.
     """
     taking = _locked(session, taking_id)
+    with speaking(settings_of_app().config.language):
+        title = _("Given back: taken back after leaving")
     done = reverse_many(
         session,
         key_prefix=taking.key_prefix,
@@ -148,7 +155,7 @@ def undo_chunk(
         limit=limit,
         reversal_prefix="reversal:",
         now=now,
-        title="Given back: taken back after leaving",
+        title=title,
     )
     taking.reversed_count += done.count
     taking.reversed_by = taking.reversed_by or by
@@ -175,17 +182,19 @@ def keep_chunk(
     None when there are no more. No balance moves.
     """
     found = list_leavers(session, choice=choice, zone=zone, after=after, limit=CHUNK)
-    postings = [
-        Posting(
-            account_id=leaver.account.id,
-            amount=0,
-            source="adjustment",
-            key=f"{KEPT}{leaver.user.id}:{form_id}",
-            title=f"Left with {unit.text(leaver.account.balance)}: kept",
-            detail=f"{reason}, by {by}",
-        )
-        for leaver in found
-    ]
+    with speaking(settings_of_app().config.language):
+        detail = _("%(reason)s, by %(name)s", reason=reason, name=by)
+        postings = [
+            Posting(
+                account_id=leaver.account.id,
+                amount=0,
+                source="adjustment",
+                key=f"{KEPT}{leaver.user.id}:{form_id}",
+                title=_("Left with %(amount)s: kept", amount=unit.text(leaver.account.balance)),
+                detail=detail,
+            )
+            for leaver in found
+        ]
     post_many(session, postings=postings, now=now)
     return found[-1].user.username if found else None
 
@@ -228,5 +237,5 @@ def _start(day: date, zone: ZoneInfo) -> datetime:
 def _locked(session: Session, taking_id: int) -> Taking:
     taking = session.get(Taking, taking_id, with_for_update=True, populate_existing=True)
     if taking is None:
-        raise NotFoundError("There is no such taking.", taking_id=taking_id)
+        raise NotFoundError(_("There is no such taking."), taking_id=taking_id)
     return taking

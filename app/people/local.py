@@ -20,6 +20,7 @@ from app.ledger import accounts
 from app.people import rules, service
 from app.people.models import LocalPassword, User
 from directory.accounts import account_name
+from language import _
 
 ORIGIN: Final = "local"
 HASH: Final = "scrypt:32768:8:3"
@@ -68,7 +69,7 @@ def get(session: Session, *, user_id: int) -> LocalPerson:
     """Return the local person. Raises NotFoundError."""
     found = _first(session, User.id == user_id)
     if found is None:
-        raise NotFoundError("There is no such guest here.")
+        raise NotFoundError(_("There is no such guest here."))
     return found
 
 
@@ -86,11 +87,11 @@ def clean_name(typed: str) -> str:
     """Return a name as it is kept: a-z, 0-9 and ".", "-", "_". Raises ValueError with a sentence for people."""
     name = unicodedata.normalize("NFC", typed).strip().casefold()
     if not name:
-        raise ValueError("Give a user name")
+        raise ValueError(_("Give a user name"))
     if len(name) > NAME_CHARACTERS_MAX:
-        raise ValueError(f"Use at most {NAME_CHARACTERS_MAX} characters for the user name")
+        raise ValueError(_("Use at most %(most)s characters for the user name", most=NAME_CHARACTERS_MAX))
     if not _NAME.fullmatch(name):
-        raise ValueError("Use letters from a to z, figures, dots and dashes for the user name")
+        raise ValueError(_("Use letters from a to z, figures, dots and dashes for the user name"))
     return name
 
 
@@ -98,28 +99,29 @@ def clean_display_name(typed: str) -> str:
     """Return what people read. Raises ValueError with a sentence for people."""
     name = " ".join(typed.split())
     if not name:
-        raise ValueError("Give the name that people read")
+        raise ValueError(_("Give the name that people read"))
     if len(name) > DISPLAY_NAME_CHARACTERS_MAX:
-        raise ValueError(f"Use at most {DISPLAY_NAME_CHARACTERS_MAX} characters for the name")
+        raise ValueError(_("Use at most %(most)s characters for the name", most=DISPLAY_NAME_CHARACTERS_MAX))
     if not name.isprintable():
-        raise ValueError("Write the name without control characters")
+        raise ValueError(_("Write the name without control characters"))
     return name
 
 
 def check_password(password: str, *, name: str) -> str:
     """Return a password that is long enough. Raises ValueError with a sentence for people."""
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
-        raise ValueError(f"Use {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} characters for the password")
+        least, most = PASSWORD_CHARACTERS_MIN, PASSWORD_CHARACTERS_MAX
+        raise ValueError(_("Use %(least)s to %(most)s characters for the password", least=least, most=most))
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in password):
-        raise ValueError("Write the password in one line")
+        raise ValueError(_("Write the password in one line"))
     if len(set(password)) < 5 or name in password.casefold():
-        raise ValueError("That password is too easy: use more letters, and not the user name")
+        raise ValueError(_("That password is too easy: use more letters, and not the user name"))
     return password
 
 
 def make_password() -> str:
     """Return a password of 79 random bits that can be read out and typed: "h7kq-m3vd-x9pt-c2wa"."""
-    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    return "-".join("".join(secrets.choice(_ALPHABET) for _letter in range(4)) for _part in range(4))
 
 
 def create(
@@ -138,7 +140,7 @@ def create(
     Raises InvalidInputError for a name that somebody here has, as their own or as another one.
     """
     if service.find_user(session, username=username) is not None:
-        raise InvalidInputError("Somebody here has this name already", field="username")
+        raise InvalidInputError(_("Somebody here has this name already"), field="username")
     user = User(
         directory_id=f"{ORIGIN}:{uuid.uuid4()}",
         username=username,

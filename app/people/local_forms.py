@@ -15,9 +15,10 @@ from app import clock
 from app.people import local
 from app.settings import settings_of_app
 from app.web.addresses import read_day
+from language import N_, _
 
 LONGEST: Final = timedelta(days=731)
-WAYS: Final = [SelectChoice("make", "Make one and show it once"), SelectChoice("type", "I type one")]
+WAYS: Final = [SelectChoice("make", N_("Make one and show it once")), SelectChoice("type", N_("I type one"))]
 
 
 def _username(_form: FlaskForm, field: Field) -> None:
@@ -39,11 +40,11 @@ def _until(_form: FlaskForm, field: Field) -> None:
     day = read_day((field.data or "").strip())
     today = clock.now().astimezone(settings_of_app().zone).date()
     if day is None:
-        raise ValidationError("Choose the last day, such as 2026-12-31")
+        raise ValidationError(_("Choose the last day, such as 2026-12-31"))
     if day < today:
-        raise ValidationError("Choose today or a later day")
+        raise ValidationError(_("Choose today or a later day"))
     if day > today + LONGEST:
-        raise ValidationError("Choose a day in the next two years; you can extend it later")
+        raise ValidationError(_("Choose a day in the next two years; you can extend it later"))
 
 
 def _password(form: FlaskForm, field: Field) -> None:
@@ -58,8 +59,8 @@ def _password(form: FlaskForm, field: Field) -> None:
 class PasswordForm(FlaskForm):
     """Another password. `name_in_use`: the user name, which no password may hold."""
 
-    way: Any = RadioField("Password", choices=WAYS, default="make")
-    password: Any = PasswordField("The password", validators=[_password])
+    way: Any = RadioField(N_("Password"), choices=WAYS, default="make")
+    password: Any = PasswordField(N_("The password"), validators=[_password])
     name_in_use = ""
 
     def choose(self) -> str:
@@ -70,7 +71,7 @@ class PasswordForm(FlaskForm):
 class UntilForm(FlaskForm):
     """The last day on which somebody may sign in."""
 
-    until: Any = StringField("Last day", validators=[_until])
+    until: Any = StringField(N_("Last day"), validators=[_until])
 
     def expires_at(self, zone: ZoneInfo) -> datetime:
         """Return the moment at which the last day ends, by the instance's clock; only of a form that is valid."""
@@ -78,10 +79,13 @@ class UntilForm(FlaskForm):
 
 
 class GuestForm(PasswordForm, UntilForm):
-    """A new guest."""
+    """A new guest. The fields stand in the order of the page, and so do the errors over it."""
 
-    username: Any = StringField("User name", validators=[_username])
-    display_name: Any = StringField("Name", validators=[_display_name])
+    display_name: Any = StringField(N_("Name"), validators=[_display_name])
+    username: Any = StringField(N_("User name"), validators=[_username])
+    until: Any = StringField(N_("Last day"), validators=[_until])
+    way: Any = RadioField(N_("Password"), choices=WAYS, default="make")
+    password: Any = PasswordField(N_("The password"), validators=[_password])
 
     def validate(self, *arguments: Any, **more: Any) -> bool:
         """Check every field."""

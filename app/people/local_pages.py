@@ -19,11 +19,12 @@ from app.people.local import LocalPerson
 from app.people.local_forms import GuestForm, PasswordForm, UntilForm, last_day
 from app.settings import settings_of_app
 from directory.interface import DirectoryError
+from language import N_, _, dates
 
 ID = "int(max=9223372036854775807)"
 USUALLY = timedelta(days=30)
-UNSURE = "The network’s directory does not answer, so nobody knows whether the name is free. Try again soon"
-TAKEN = "The network’s directory has somebody of this name. Choose another"
+UNSURE = N_("The network’s directory does not answer, so nobody knows whether the name is free. Try again soon")
+TAKEN = N_("The network’s directory has somebody of this name. Choose another")
 
 blueprint = Blueprint("guests", __name__, url_prefix="/admin/guests")
 
@@ -56,10 +57,10 @@ def make() -> tuple[str, int] | str:
     username = local.clean_name(form.username.data)
     try:
         if credentials.directory_of_app().find(username) is not None:
-            form.username.errors = [TAKEN]
+            form.username.errors = [_(TAKEN)]
             return flask.render_template("people/guest_new.html", form=form), 422
     except DirectoryError:
-        form.username.errors = [UNSURE]
+        form.username.errors = [_(UNSURE)]
         return flask.render_template("people/guest_new.html", form=form), 503
     password, shown = form.choose(), local.clean_display_name(form.display_name.data)
     try:
@@ -98,9 +99,8 @@ def extend(user_id: int) -> Response | tuple[str, int]:
         return _render(guest, until=form), 422
     expires_at = form.expires_at(settings_of_app().zone)
     writing(lambda session: local.extend(session, user_id=user_id, expires_at=expires_at, now=now))
-    flask.flash(
-        f"{guest.user.display_name} may sign in until the end of {last_day(expires_at, _zone()):%d %B %Y}.", "ok"
-    )
+    day = dates.day(last_day(expires_at, _zone()), year=True)
+    flask.flash(_("%(name)s may sign in until the end of %(day)s.", name=guest.user.display_name, day=day), "ok")
     return flask.redirect(flask.url_for(".show", user_id=user_id), 303)
 
 
@@ -123,7 +123,7 @@ def end(user_id: int) -> Response:
     """End a guest's time now; purse and history stay."""
     guest, now = _guest(user_id), clock.now()
     writing(lambda session: local.end(session, user_id=user_id, now=now))
-    flask.flash(f"{guest.user.display_name} is signed out and cannot sign in any more.", "ok")
+    flask.flash(_("%(name)s is signed out and cannot sign in any more.", name=guest.user.display_name), "ok")
     return flask.redirect(flask.url_for(".show", user_id=user_id), 303)
 
 
@@ -131,7 +131,7 @@ def _guest(user_id: int) -> LocalPerson:
     """Return a guest. The administrator who is made by a command on the server is changed by that command only."""
     found = local.get(reading(), user_id=user_id)
     if found.user.is_admin:
-        raise NotFoundError("There is no such guest here.")
+        raise NotFoundError(_("There is no such guest here."))
     return found
 
 
@@ -160,7 +160,7 @@ def _administrators() -> list[LocalPerson]:
 
 def _last_day(guest: LocalPerson) -> str:
     expires_at = guest.password.expires_at
-    return f"{last_day(expires_at, _zone()):%d %B %Y}".lstrip("0") if expires_at else "no end"
+    return dates.day(last_day(expires_at, _zone()), year=True) if expires_at else _("no end")
 
 
 def _zone() -> ZoneInfo:

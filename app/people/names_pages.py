@@ -15,6 +15,7 @@ from app.people import aliases, credentials, service
 from app.people.models import User
 from app.settings import settings_of_app
 from app.web.addresses import read_text
+from language import _
 
 ID = "int(max=9223372036854775807)"
 NAME_LENGTH_MAX = 256
@@ -46,7 +47,7 @@ def add(user_id: int) -> Response | tuple[str, int]:
         return _render(user, typed=typed, error=exc.message), 422
     except UnavailableError as exc:
         return _render(user, typed=typed, error=exc.message), 503
-    flask.flash(f"“{row.name_key}” leads to {user.display_name} now.", "ok")
+    flask.flash(_("“%(name)s” leads to %(person)s now.", name=row.name_key, person=user.display_name), "ok")
     return _back(user_id)
 
 
@@ -60,7 +61,7 @@ def remove(user_id: int) -> Response:
             session, user_id=user_id, name_key=name_key, by=current_user.signature, now=clock.now()
         )
     )
-    flask.flash(f"“{name_key}” does not lead here any more.", "ok")
+    flask.flash(_("“%(name)s” does not lead here any more.", name=name_key), "ok")
     return _back(user_id)
 
 

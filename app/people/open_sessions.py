@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFoundError
 from app.people import rules
 from app.people.models import LoginSession
+from language import _
 
 SHOWN_MAX: Final = 100
 
@@ -41,7 +42,7 @@ def end_one(session: Session, *, user_id: int, session_id: int, now: datetime) -
         .execution_options(synchronize_session=False)
     ).first()
     if ended is None:
-        raise NotFoundError("You have no such session.")
+        raise NotFoundError(_("You have no such session."))
 
 
 def end_token(session: Session, *, token_hash: str, now: datetime) -> None:

@@ -13,9 +13,10 @@ from app.db import reading, writing
 from app.people import header_sign_in, open_sessions, rules, service, sessions
 from app.people.browsers import browser_in_words
 from app.people.pages import signed_out_address
+from language import N_, _
 
-WAYS = {"password": "with the password", "portal": "from the portal", "header": "by the network"}
-WAYS |= {"station": "at a printer"}
+WAYS = {"password": N_("with the password"), "portal": N_("from the portal"), "header": N_("by the network")}
+WAYS |= {"station": N_("at a printer")}
 ID = "int(max=9223372036854775807)"
 
 blueprint = Blueprint("own", __name__, url_prefix="/me")
@@ -46,7 +47,7 @@ def end_session(session_id: int) -> Response:
     if session_id == current_user.session_id:
         sessions.forget()
         return flask.redirect(signed_out_address(), 303)
-    flask.flash("That browser is signed out.", "ok")
+    flask.flash(_("That browser is signed out."), "ok")
     return flask.redirect(flask.url_for(".show_sessions"), 303)
 
 
@@ -57,5 +58,5 @@ def end_all_sessions() -> Response:
     user_id, now = current_user.id, clock.now()
     writing(lambda session: service.end_access(session, user_ids=[user_id], now=now))
     sessions.forget()
-    flask.flash("You are signed out everywhere. Clients on your desktops need to be let in again.", "ok")
+    flask.flash(_("You are signed out everywhere. Clients on your desktops need to be let in again."), "ok")
     return flask.redirect(signed_out_address(), 303)

@@ -16,6 +16,7 @@ from app.people import credentials, header_sign_in, sessions
 from app.settings import settings_of_app
 from app.web.addresses import safe_next
 from app.web.peers import address_of_request
+from language import _
 
 BY_HAND = "hand"
 """In the address of the sign-in page: nobody is signed in by a header there, or signing out would lead back in."""
@@ -43,7 +44,7 @@ def show_sign_in() -> str | tuple[str, int] | Response:
 
 @blueprint.post("/sign-in")
 @public
-def sign_in() -> tuple[str, int] | Response:
+def sign_in() -> Response:
     """Check name and password with the directory and sign in."""
     username, following = request.form.get("username", ""), safe_next(request.form.get("next")) or ""
     try:
@@ -52,8 +53,10 @@ def sign_in() -> tuple[str, int] | Response:
         )
         sessions.sign_in(user_id)
     except (NotSignedInError, NotAllowedError, TooManyAttemptsError, UnavailableError) as exc:
-        page = _ask(exc.message, username, following)
-        return page, http_status(exc)
+        response = flask.make_response(_ask(exc.message, username, following), http_status(exc))
+        if isinstance(exc, TooManyAttemptsError):
+            response.headers["Retry-After"] = str(exc.facts["wait_s"])
+        return response
     return flask.redirect(following or "/", 303)
 
 
@@ -63,9 +66,11 @@ def sign_out() -> Response:
     """End this session."""
     sessions.sign_out()
     if header_sign_in.is_on():
-        flask.flash("You are signed out here. Your network still knows you: close the browser, or sign in again.")
+        flask.flash(_("You are signed out here. Your network still knows you: close the browser, or sign in again."))
     elif settings_of_app().config.portal_url:
-        flask.flash("You are signed out here. The portal and other purses may still know you: close the browser too.")
+        flask.flash(
+            _("You are signed out here. The portal and other purses may still know you: close the browser too.")
+        )
     return flask.redirect(signed_out_address(), 303)
 
 
@@ -76,7 +81,7 @@ def enter() -> Response:
     code = request.args.get("code", "")
     user_id = writing(lambda session: sessions.redeem_enter_code(session, code=code, now=clock.now()))
     if user_id is None:
-        flask.flash("That way in has been used or is too old. Sign in here, or go back to the portal.")
+        flask.flash(_("That way in has been used or is too old. Sign in here, or go back to the portal."))
         return flask.redirect("/sign-in")
     sessions.sign_in(user_id, way="portal")
     return flask.redirect("/")

@@ -15,6 +15,8 @@ from app.ledger import service as ledger
 from app.ledger.models import Account
 from app.people import aliases, service
 from app.people.models import Device, LoginSession, Membership, User, UserName
+from app.settings import settings_of_app
+from language import N_, _, speaking
 
 RELINKED = "relinked:"
 """What the identifier of somebody begins with whose row was joined to another: no directory has such a one."""
@@ -37,7 +39,7 @@ class Known:
 class Pair:
     """Somebody who is gone and somebody who came later and may be the same. `exact`: nobody else fits either.
 
-    `why` is what they share, in words.
+    `why` is what they share, in words that are translated where they are shown.
     """
 
     gone: Known
@@ -79,7 +81,7 @@ def pair_up(gone: Iterable[Known], here: Iterable[Known]) -> list[Pair]:
     for old in gone:
         candidates = {one.id: one for one in by_name[old.name] + (by_email[old.email.casefold()] if old.email else [])}
         found += [(old, new, *_likeness(old, new)) for new in candidates.values() if new.created_at > old.created_at]
-    of_old, of_new = _counted(old.id for old, *_ in found), _counted(new.id for _, new, *_ in found)
+    of_old, of_new = _counted(old.id for old, *_rest in found), _counted(new.id for _old, new, *_rest in found)
     pairs = [Pair(old, new, why, full and of_old[old.id] == of_new[new.id] == 1) for old, new, why, full in found]
     return sorted(pairs, key=lambda pair: (pair.gone.name, pair.gone.id, pair.here.id))
 
@@ -140,12 +142,12 @@ def _likeness(old: Known, new: Known) -> tuple[str, bool]:
     name, email = old.name == new.name, bool(old.email) and old.email.casefold() == new.email.casefold()
     full_name = bool(old.display_name) and old.display_name.casefold() == new.display_name.casefold()
     if name and email:
-        return "same user name and e-mail", True
+        return N_("same user name and e-mail"), True
     if email:
-        return "same e-mail, another user name", False
+        return N_("same e-mail, another user name"), False
     if full_name and not old.email and not new.email:
-        return "same user name and full name", True
-    return "same user name" + (" and full name" if full_name else ", another full name"), False
+        return N_("same user name and full name"), True
+    return N_("same user name and full name") if full_name else N_("same user name, another full name"), False
 
 
 def _counted(ids: Iterable[int]) -> defaultdict[int, int]:
@@ -161,12 +163,20 @@ def _people(session: Session, old_id: int, new_id: int, *, lock: bool = False) -
         query = query.with_for_update().execution_options(populate_existing=True)
     found = {user.id: user for user in session.scalars(query)}
     if len(found) != 2:
-        raise NotFoundError("There is no such pair of people.", old_id=old_id, new_id=new_id)
+        raise NotFoundError(_("There is no such pair of people."), old_id=old_id, new_id=new_id)
     old, new = found[old_id], found[new_id]
     if old.status != "gone" or old.directory_id.startswith(RELINKED):
-        raise WrongStateError(f"{old.display_name} ({old.username}) is not gone: there is nothing to relink.")
+        raise WrongStateError(
+            _(
+                "%(name)s (%(username)s) is not gone: there is nothing to relink.",
+                name=old.display_name,
+                username=old.username,
+            )
+        )
     if new.status == "gone" or new.origin != "directory" or old.origin != "directory":
-        raise WrongStateError(f"{new.display_name} ({new.username}) is not in the directory now.")
+        raise WrongStateError(
+            _("%(name)s (%(username)s) is not in the directory now.", name=new.display_name, username=new.username)
+        )
     return old, new
 
 
@@ -175,15 +185,17 @@ def _accounts(*user_ids: int) -> Select[Account]:
 
 
 def _obstacle(new: Account) -> str:
-    return "Something is held on the new purse for a job. Try again when that has ended." if new.reserved else ""
+    return _("Something is held on the new purse for a job. Try again when that has ended.") if new.reserved else ""
 
 
 def _move(session: Session, new: Account, old: Account, done: Join, by: str, now: datetime) -> None:
     key = f"relink:{done.new.id}:{done.old.id}"
-    movements: Sequence[tuple[Account, int, str]] = (
-        (new, -done.moved, f"Moved to the purse of before ({done.old.username})"),
-        (old, done.moved, f"Found again in the directory as {done.new.username}"),
-    )
+    with speaking(settings_of_app().config.language):
+        detail = _("relinked by %(name)s", name=by)
+        movements: Sequence[tuple[Account, int, str]] = (
+            (new, -done.moved, _("Moved to the purse of before (%(username)s)", username=done.old.username)),
+            (old, done.moved, _("Found again in the directory as %(username)s", username=done.new.username)),
+        )
     for account, amount, title in movements:
         ledger.post(
             session,
@@ -193,7 +205,7 @@ def _move(session: Session, new: Account, old: Account, done: Join, by: str, now
             key=f"{key}:{'to' if account is old else 'from'}",
             now=now,
             title=title,
-            detail=f"relinked by {by}",
+            detail=detail,
             measured=True,
         )
 

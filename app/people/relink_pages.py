@@ -14,6 +14,7 @@ from app.errors import NotFoundError, WrongStateError
 from app.people import relink
 from app.people.relink import Join, Pair
 from app.web.addresses import read_number
+from language import _, _n
 
 ID = "int(max=9223372036854775807)"
 PAGE = 100
@@ -47,7 +48,7 @@ def preview(old_id: int, new_id: int) -> str | Response:
     try:
         join = relink.look_at(reading(), old_id=old_id, new_id=new_id)
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(why)s Nothing was changed.", why=exc.message), "bad")
         return flask.redirect(flask.url_for(".list_pairs"))
     return _render([join])
 
@@ -70,9 +71,9 @@ def relink_one(old_id: int, new_id: int) -> Response:
             )
         )
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(why)s Nothing was changed.", why=exc.message), "bad")
         return flask.redirect(flask.url_for(".list_pairs"), 303)
-    flask.flash(f"{done.old.display_name} has the old purse again.", "ok")
+    flask.flash(_("%(name)s has the old purse again.", name=done.old.display_name), "ok")
     return flask.redirect(flask.url_for("accounts.show", user_id=old_id), 303)
 
 
@@ -88,10 +89,16 @@ def relink_exact() -> Response:
         except (NotFoundError, WrongStateError):
             left += 1
     left += len(pairs[AT_ONCE:])
-    flask.flash(
-        f"{_people(done)} relinked." + (f" {_people(left)} not: something is held, or ask again." if left else ""),
-        "ok" if done or not left else "bad",
-    )
+    words = [_n("%(num)s person relinked.", "%(num)s people relinked.", done)]
+    if left:
+        words.append(
+            _n(
+                "%(num)s person not: something is held, or ask again.",
+                "%(num)s people not: something is held, or ask again.",
+                left,
+            )
+        )
+    flask.flash(" ".join(words), "ok" if done or not left else "bad")
     return flask.redirect(flask.url_for(".list_pairs"), 303)
 
 
@@ -118,7 +125,3 @@ def _render(joins: list[Join], *, every: bool = False) -> str:
         every=every,
         at_once=AT_ONCE,
     )
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"

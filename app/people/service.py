@@ -16,6 +16,7 @@ from app.people import aliases, rules
 from app.people.models import Device, Group, LoginSession, Membership, User
 from app.settings import settings_of_app
 from directory.interface import Person, is_plausible_username
+from language import _
 
 
 class FirstSeen(Protocol):
@@ -57,7 +58,7 @@ def remember(
     user = session.scalar(select(User).where(User.directory_id == person.directory_id).with_for_update())
     username = rules.name_key(person.username)
     if not is_plausible_username(username):
-        raise NotAllowedError("The directory gives this person a user name that cannot be used here.")
+        raise NotAllowedError(_("The directory gives this person a user name that cannot be used here."))
     before = user.username if user is not None else username
     if user is None or before != username:
         _free(session, username=username, of=person.directory_id)
@@ -113,7 +114,7 @@ def _free(session: Session, *, username: str, of: str) -> None:
     """Take a name away from whom the directory no longer gives it to; it is the person `of` who has it there now."""
     holder = session.scalar(select(User).where(User.username == username))
     if holder is not None and holder.origin == "local":
-        raise NotAllowedError("Your user name belongs to a guest here, so you cannot be let in. Ask the help desk.")
+        raise NotAllowedError(_("Your user name belongs to a guest here, so you cannot be let in. Ask the help desk."))
     if holder is not None and holder.directory_id != of:
         holder.username = parked(username, holder.id)
         session.flush()
@@ -152,7 +153,7 @@ def get_user(session: Session, *, user_id: int) -> User:
     """Return the user. Raises NotFoundError."""
     user = session.get(User, user_id)
     if user is None:
-        raise NotFoundError("There is no such person here.", user_id=user_id)
+        raise NotFoundError(_("There is no such person here."), user_id=user_id)
     return user
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import flask
 from flask_login import LoginManager, login_user, logout_user
+from flask_wtf.csrf import generate_csrf
 from sqlalchemy import Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from app.errors import NotAllowedError, UnavailableError
 from app.people import header_sign_in, open_sessions, recheck, rules
 from app.people.models import EnterCode, LoginSession, User
 from app.web.peers import address_of_request
+from language import _
 
 SEEN_EVERY = timedelta(minutes=1)
 STATION_SEEN_EVERY = timedelta(seconds=2)
@@ -82,7 +84,7 @@ def sign_in(user_id: int, *, way: str = "password") -> None:
     def record(session: Session) -> Visitor:
         user = session.get_one(User, user_id)
         if not user.is_active:
-            raise NotAllowedError("Your account is not active any more, so nobody can be signed in with it.")
+            raise NotAllowedError(_("Your account is not active any more, so nobody can be signed in with it."))
         login = LoginSession(
             token_hash=digest(token),
             user_id=user_id,
@@ -102,6 +104,7 @@ def sign_in(user_id: int, *, way: str = "password") -> None:
     if way == "header":
         header_sign_in.note_name()
     login_user(visitor)
+    generate_csrf()  # now, not on the first page with a form: that page would have to set another cookie
 
 
 def sign_out() -> None:

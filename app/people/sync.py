@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFoundError, WrongStateError
 from app.people import sync_compare, sync_staging
 from app.people.sync_models import SYNC_CHANGES, DirectoryPlace, DirectorySync
+from language import N_, _
 
 STALE_AFTER: Final = timedelta(minutes=1)
 """A pass that gave no sign of life for so long lost its worker; another may go on with it."""
@@ -33,6 +34,10 @@ CHANGES: Final = "changes"
 CHANGES_KEPT: Final = timedelta(days=90)
 MESSAGE_LENGTH_MAX: Final = 500
 
+LOST_WORKER: Final = N_("It lost its worker")
+REPLACED: Final = N_("A later pass took its place")
+"""Messages are kept as they stand here, and translated where they are shown."""
+
 
 class LostError(Exception):
     """The pass is somebody else's by now, or was cancelled: whoever worked on it stops and changes nothing more."""
@@ -45,9 +50,9 @@ def begin(session: Session, *, kind: str, asked_by: str, now: datetime) -> Direc
     """
     lost = select(DirectorySync).where(DirectorySync.busy == BUSY[kind], _silent(now, STALE_AFTER))
     for sync in session.scalars(lost):
-        end(session, sync=sync, state="failed", now=now, message="It lost its worker")
+        end(session, sync=sync, state="failed", now=now, message=LOST_WORKER)
     if session.scalar(select(DirectorySync.id).where(DirectorySync.busy == BUSY[kind])) is not None:
-        raise WrongStateError("The people are being read already. Wait until that has ended.")
+        raise WrongStateError(_("The people are being read already. Wait until that has ended."))
     made = DirectorySync(
         kind=kind, state="reading", busy=BUSY[kind], asked_by=asked_by, started_at=now, alive_at=now, holder=""
     )
@@ -107,7 +112,7 @@ def decide(session: Session, *, sync: DirectorySync, leavers: int, now: datetime
     if sync.kind == "full":
         for older in session.scalars(select(DirectorySync).where(DirectorySync.state == "waiting")):
             end(session, sync=older, state="discarded", now=now)
-            older.message = "A later pass took its place"
+            older.message = REPLACED
     if sync_compare.wants_yes(sync, leavers=leavers):
         sync.state, sync.busy, sync.holder = "waiting", None, ""
     else:
@@ -151,9 +156,9 @@ def approve(session: Session, *, sync_id: int, by: str, now: datetime) -> Direct
     if sync.state in ("applying", "done") and sync.decided_by:
         return sync
     if sync.state != "waiting":
-        raise WrongStateError("This pass does not wait for an answer any more.")
+        raise WrongStateError(_("This pass does not wait for an answer any more."))
     if session.scalar(select(DirectorySync.id).where(DirectorySync.busy == BUSY[sync.kind])) is not None:
-        raise WrongStateError("The people are being read again at this moment. Wait until that has ended.")
+        raise WrongStateError(_("The people are being read again at this moment. Wait until that has ended."))
     sync.state, sync.busy, sync.holder, sync.alive_at = "applying", BUSY[sync.kind], "", now
     sync.decided_by, sync.decided_at = by, now
     session.flush()
@@ -166,7 +171,7 @@ def discard(session: Session, *, sync_id: int, by: str, now: datetime) -> Direct
     if sync.state == "discarded":
         return sync
     if sync.state != "waiting":
-        raise WrongStateError("This pass does not wait for an answer any more.")
+        raise WrongStateError(_("This pass does not wait for an answer any more."))
     end(session, sync=sync, state="discarded", now=now)
     sync.decided_by, sync.decided_at = by, now
     session.flush()
@@ -182,7 +187,7 @@ def cancel(session: Session, *, sync_id: int, by: str, now: datetime) -> Directo
     if sync.state == "cancelled":
         return sync
     if sync.state not in AT_WORK:
-        raise WrongStateError("This pass has come to its end already: there is nothing left to cancel.")
+        raise WrongStateError(_("This pass has come to its end already: there is nothing left to cancel."))
     end(session, sync=sync, state="cancelled", now=now)
     sync.decided_by, sync.decided_at = by, now
     session.flush()
@@ -193,7 +198,7 @@ def get(session: Session, *, sync_id: int, lock: bool = False) -> DirectorySync:
     """Return a pass. Raises NotFoundError."""
     sync = session.get(DirectorySync, sync_id, with_for_update=lock or None, populate_existing=lock)
     if sync is None:
-        raise NotFoundError("There is no such pass.", sync_id=sync_id)
+        raise NotFoundError(_("There is no such pass."), sync_id=sync_id)
     return sync
 
 

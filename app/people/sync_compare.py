@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session, aliased, join
 from app.db import is_postgresql, one_of
 from app.people.models import Group, Membership, User
 from app.people.sync_models import SYNC_CHANGES, SYNC_PEOPLE, DirectorySync, SyncGroup, SyncPerson
+from language import N_
 
 WRITTEN: Final = ("sync_id", "directory_id", "what", "username", "name", "was", "now")
 KINDS: Final = ("renamed", "added", "changed", "groups", "disabled", "gone", "back", "left_out")
@@ -39,9 +40,10 @@ LEAVERS_SHARE_MAX: Final = 0.05
 CLOCKS: Final = timedelta(minutes=1)
 """Somebody seen later than now by more than this was seen before the clock was set back."""
 
-NO_NAME: Final = "has no user name that can be used"
-TWO_OF_A_NAME: Final = "another person in the directory has the same user name"
-NAME_TAKEN: Final = "somebody else has this user name here"
+NO_NAME: Final = N_("has no user name that can be used")
+TWO_OF_A_NAME: Final = N_("another person in the directory has the same user name")
+NAME_TAKEN: Final = N_("somebody else has this user name here")
+"""Why somebody is left out: kept as it stands here, and translated where it is shown."""
 
 Step = Callable[[Session, DirectorySync, datetime], None]
 

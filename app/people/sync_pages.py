@@ -15,18 +15,19 @@ from app import clock
 from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.errors import InvalidInputError, WrongStateError
-from app.people import sync, sync_reports, sync_watch
+from app.people import sync, sync_reports, sync_watch, sync_words
 from app.people.sync_models import DirectoryPlace, DirectorySync
 from app.settings import settings_of_app
 from app.web.addresses import read_number
 from app.web.sheets import BOM, as_csv, guarded
+from language import N_, _, numbers
 
 ID = "int(max=9223372036854775807)"
 OF_PASS = f"/<{ID}:sync_id>"
 PASSES = 20
 FIRST = 10
 PAGE = 50
-HEAD = ("what", "username", "name", "was", "is", "identifier in the directory")
+HEAD = (N_("what"), N_("username"), N_("name"), N_("was"), N_("is"), N_("identifier in the directory"))
 
 blueprint = Blueprint("people_sync", __name__, url_prefix="/admin/people/sync")
 
@@ -59,10 +60,10 @@ def show_pass(sync_id: int) -> str:
     session = reading()
     one = sync.get(session, sync_id=sync_id)
     only = request.args.get("what", "")
-    only = only if only in sync_reports.WHAT else ""
+    only = only if only in sync_words.WHAT else ""
     after, limit = read_number(request.args.get("after")) or 0, PAGE if only else FIRST
     parts = []
-    for what in [only] if only else sync_reports.WHAT:
+    for what in [only] if only else sync_words.WHAT:
         found = sync_reports.list_changes(session, sync_id=sync_id, what=what, after=after, limit=limit + 1)
         more = found[limit - 1].id if len(found) > limit else None
         parts.append((what, found[:limit], more))
@@ -79,11 +80,12 @@ def download(sync_id: int) -> Response:
     one = sync.get(session, sync_id=sync_id)
 
     def parts() -> Iterator[str]:
-        yield BOM + as_csv([HEAD])
+        yield BOM + as_csv([[_(column) for column in HEAD]])
         rows: list[list[str]] = []
         for change in sync_reports.every_change(session, sync_id=sync_id):
-            cells = (change.username, change.name, change.was, change.now, change.directory_id)
-            rows.append([sync_reports.WHAT[change.what], *map(guarded, cells)])
+            was, is_now = sync_words.cells_in_words(change.what, change.was, change.now)
+            cells = (change.username, change.name, was, is_now, change.directory_id)
+            rows.append([_(sync_words.WHAT[change.what]), *map(guarded, cells)])
             if len(rows) >= sync_reports.PART:
                 yield as_csv(rows)
                 rows = []
@@ -101,7 +103,9 @@ def begin() -> Response:
     """Have everybody read: to apply what changed, or only to say it."""
     kind, now = request.form.get("kind", ""), clock.now()
     if kind not in ("full", "preview"):
-        raise InvalidInputError("The form came without what it asks for. Nothing was changed. Go back and try again.")
+        raise InvalidInputError(
+            _("The form came without what it asks for. Nothing was changed. Go back and try again.")
+        )
     try:
         made = writing(lambda session: sync.begin(session, kind=kind, asked_by=current_user.signature, now=now))
     except WrongStateError as exc:
@@ -115,21 +119,21 @@ def begin() -> Response:
 @admin
 def approve(sync_id: int) -> Response:
     """Have a waiting pass applied."""
-    return _change(sync.approve, sync_id, "Agreed. It is being applied.", ask=True)
+    return _change(sync.approve, sync_id, _("Agreed. It is being applied."), ask=True)
 
 
 @blueprint.post(OF_PASS + "/discard")
 @admin
 def discard(sync_id: int) -> Response:
     """Let a waiting pass change nothing."""
-    return _change(sync.discard, sync_id, "Discarded. Nobody was changed.")
+    return _change(sync.discard, sync_id, _("Discarded. Nobody was changed."))
 
 
 @blueprint.post(OF_PASS + "/cancel")
 @admin
 def cancel(sync_id: int) -> Response:
     """Stop a pass."""
-    return _change(sync.cancel, sync_id, "Stopped. What was applied by then stays; the next pass does the rest.")
+    return _change(sync.cancel, sync_id, _("Stopped. What was applied by then stays; the next pass does the rest."))
 
 
 def _change(verb: Any, sync_id: int, done: str, *, ask: bool = False) -> Response:
@@ -137,7 +141,7 @@ def _change(verb: Any, sync_id: int, done: str, *, ask: bool = False) -> Respons
     try:
         writing(lambda session: verb(session, sync_id=sync_id, by=current_user.signature, now=now))
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(why)s Nothing was changed.", why=exc.message), "bad")
     else:
         flask.flash(done, "ok")
         if ask:
@@ -149,7 +153,7 @@ def _ask_for(sync_id: int) -> None:
     try:
         current_app.extensions["twinpurse.jobs"].enqueue("app.people.tasks.sync_people", sync_id)
     except redis.RedisError:
-        flask.flash("The queue does not answer. It begins by itself when the queue is back.", "warn")
+        flask.flash(_("The queue does not answer. It begins by itself when the queue is back."), "warn")
 
 
 def _render(template: str, *, at_work: DirectorySync | None, **context: Any) -> str:
@@ -160,7 +164,12 @@ def _render(template: str, *, at_work: DirectorySync | None, **context: Any) -> 
         progress=sync_reports.progress(at_work, clock.now()) if at_work is not None else None,
         counts=sync_reports.counts,
         changes_of=sync_reports.total,
-        what_words=sync_reports.WHAT,
+        what_words=sync_words.WHAT,
+        in_words=sync_words.count_in_words,
+        told=sync_words.message_in_words,
+        told_of=sync_words.reason_in_words,
+        groups_in_words=sync_words.groups_in_words,
+        seconds=numbers.figure,
         **context,
     )
 

@@ -13,18 +13,7 @@ from sqlalchemy.orm import Session
 from app.people import sync
 from app.people.models import User
 from app.people.sync_models import DirectoryPlace, DirectorySync, SyncChange
-
-WHAT: Final[dict[str, str]] = {
-    "added": "New",
-    "renamed": "Renamed",
-    "changed": "Other name or mail address",
-    "groups": "Other groups or role",
-    "disabled": "Disabled",
-    "gone": "Gone",
-    "back": "Back again",
-    "left_out": "Left out",
-}
-"""Kinds of changes in words, in the order in which people read them."""
+from app.people.sync_words import WHAT
 
 PART: Final = 5_000
 """People that are in memory at a time."""

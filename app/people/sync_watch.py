@@ -168,7 +168,7 @@ def _judge(session: Session, seen: _Seen, now: datetime) -> bool:
         for row in session.execute(_known_query(session).where(one_of(session, User.directory_id, some)))
     }
     gone = {name for name in seen.missing if name in known and known[name].status != "gone"}
-    rows, _ = sync_work.reader_of(seen.settings, 0).rows(seen.listed.values())
+    rows, _groups = sync_work.reader_of(seen.settings, 0).rows(seen.listed.values())
     different = {row.directory_id for row in rows if _differs(row, seen.listed[row.directory_id], known)}
     disabled = {name for name in different if name in known and seen.listed[name].disabled}
     leaving = [name for name in gone | disabled if known[name].status == "active"]

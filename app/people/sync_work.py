@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.db import db, is_postgresql, writing
 from app.errors import UnavailableError
-from app.people import rules, sync, sync_changes, sync_compare, sync_staging
+from app.people import rules, sync, sync_changes, sync_compare, sync_staging, sync_words
 from app.people.sync_models import DirectorySync
 from directory.interface import DirectoryError
 from directory.roster import Listed, Roster
@@ -114,7 +114,7 @@ def carry_out(task: Pass, do: Callable[[], None]) -> bool:
     except (UnavailableError, SQLAlchemyError):
         raise  # nothing can be noted now; it is taken over when the database is back
     except Exception as exc:
-        _fail(task, f"An error that nobody foresaw ({type(exc).__name__}); the log has more")
+        _fail(task, f"{sync_words.UNFORESEEN}{type(exc).__name__}")
         raise
     return True
 
@@ -203,7 +203,7 @@ def _read_everybody(task: Pass) -> None:
     def note(_session: Session, row: DirectorySync, _now: datetime) -> None:
         row.place = place
         if pages.skipped:
-            row.message = f"{pages.skipped:,} entries have no single identifier or user name and were passed over"
+            row.message = f"{sync_words.SKIPPED}{pages.skipped}"
 
     task.step(note)
 

@@ -16,11 +16,12 @@ from app.ledger.models import Hold
 from app.money import Unit
 from app.people.models import Group, Membership, User
 from app.people.rules import name_key
-from app.printing import documents, limits, price_json, prices, printers, rule_versions, rules
+from app.printing import documents, job_words, limits, price_json, prices, printers, rule_versions, rules, told
 from app.printing.documents import Document
 from app.printing.models import Printer, PrintJob
 from app.printing.prices import Terms
 from app.settings import Settings
+from language import _, _n
 
 RELEASE_PATH: Final = "/print-jobs/waiting"
 """Where people release their jobs; said to them as an address of this instance."""
@@ -72,12 +73,13 @@ def ask(
     Asking again before the run is finished is the same run, for the pages that are named now, at the price that it was
     held at; after a capture it is a new one. Raises KeyReusedError when another user asks for the same run. `user_id`
     None: the directory knows nobody of that name or, when not `looked_up`, did not answer: then only this job waits.
-    In monitor mode nothing is refused; a job for a printer that releases waits all the same.
+    In monitor mode nothing is refused; a job for a printer that releases waits all the same. Reasons are written, and
+    kept, in the language spoken now: to a print server that is the instance's own.
     """
     printer = printers.get_printer(session, server=seen.server, name=seen.printer, now=now)
     job = run_of(session, seen, now)
     if job.order == "cancel":
-        return Answer("cancel", job.reason or "This job was cancelled.", job.id, job.run, 0)
+        return Answer("cancel", job_words.reason(job) or _("This job was cancelled."), job.id, job.run, 0)
     # An administrator lets it print uncounted; on a printer that releases, its owner has released it since.
     uncounted = job.waits_for == "count" or (job.waits_for == "release" and job.pages_counted is None)
     sent_on = uncounted and job.order == "resume"
@@ -210,12 +212,14 @@ def _is_same(job: PrintJob, seen: JobSeen) -> bool:
 
 def _refuse_person(session: Session, job: PrintJob, looked_up: bool) -> Answer | None:
     if not looked_up:
-        reason = "The network's directory does not answer: it is not known whose job this is."
+        reason = _("The network's directory does not answer: it is not known whose job this is.")
         return _refuse(job, "waiting", reason, waits_for="directory")
     if job.user_id is None:
-        return _refuse(job, "cancelled", f"No purse is known for the name {job.username}. Nothing was charged.")
+        reason = _("No purse is known for the name %(name)s. Nothing was charged.", name=job.username)
+        return _refuse(job, "cancelled", reason)
     if not session.get_one(User, job.user_id).is_active:
-        return _refuse(job, "cancelled", f"The network account {job.username} is disabled. Nothing was charged.")
+        reason = _("The network account %(name)s is disabled. Nothing was charged.", name=job.username)
+        return _refuse(job, "cancelled", reason)
     return None
 
 
@@ -236,12 +240,12 @@ def _refuse_job(
     found = limits.refusals(held_to, asked, settings.unit)
     sure = [refusal.sentence for refusal in found if not refusal.unsure]
     if sure:
-        return _refuse(job, "cancelled", f"Not printed: {' '.join(sure)} Nothing was charged.", cost=cost)
+        reason = _("Not printed: %(why)s Nothing was charged.", why=" ".join(sure))
+        return _refuse(job, "cancelled", reason, cost=cost)
     unsure = [refusal.sentence for refusal in found]
     terms = price_json.terms_from_json(job.terms)
-    if seen.pages is None and terms.prices.needs_pages:
-        why = f" ({seen.doubt})" if seen.doubt else ""
-        unsure = [f"The pages of this job could not be counted{why}. Ask the help desk."]
+    if seen.pages is None and (terms.prices.needs_pages or (unsure and seen.doubt)):
+        unsure = [_uncounted(seen.doubt)]
     if unsure and not sent_on:
         return _refuse(job, "waiting", unsure[0], waits_for="count")
     return None
@@ -281,15 +285,37 @@ def _answer(job: PrintJob, reason: str, cost: int) -> Answer:
 
 
 def _too_short(pages: int, cost: int, available: int, unit: Unit) -> str:
-    return (
-        f"Not printed: {rules.pages_in_words(pages)} cost {unit.price(cost)}, "
-        f"and {unit.text(available)} is left. Nothing was charged."
+    return _(
+        "Not printed: %(pages)s cost %(price)s, and %(left)s is left. Nothing was charged.",
+        pages=rules.pages_in_words(pages),
+        price=unit.price(cost),
+        left=unit.text(available),
     )
+
+
+def _uncounted(doubt: str) -> str:
+    if not doubt:
+        return _("The pages of this job could not be counted. Ask the help desk.")
+    return _("The pages of this job could not be counted (%(why)s). Ask the help desk.", why=told.in_words(doubt))
 
 
 def _where_to_release(printer: Printer, cost: int, settings: Settings) -> str:
     address = f"{settings.config.public_url}{RELEASE_PATH}"
     hours, minutes = divmod(printer.release_minutes, 60)
-    within = f"{hours} hour{'' if hours == 1 else 's'}" if not minutes else f"{printer.release_minutes} minutes"
-    kept = f" {settings.unit.price(cost)} is kept for it." if cost else ""
-    return f"This job waits until you release it, within {within}, at {address}.{kept}"
+    if minutes:
+        where = _n(
+            "This job waits until you release it, within %(num)s minute, at %(address)s.",
+            "This job waits until you release it, within %(num)s minutes, at %(address)s.",
+            printer.release_minutes,
+            address=address,
+        )
+    else:
+        where = _n(
+            "This job waits until you release it, within %(num)s hour, at %(address)s.",
+            "This job waits until you release it, within %(num)s hours, at %(address)s.",
+            hours,
+            address=address,
+        )
+    words = [where]
+    words += [_("%(price)s is kept for it.", price=settings.unit.price(cost))] if cost else []
+    return " ".join(words)

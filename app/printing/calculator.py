@@ -17,6 +17,7 @@ from app.printing.models import Printer
 from app.printing.prices import PriceList, Quote, Terms
 from app.printing.scope import Place
 from app.settings import Settings
+from language import _
 
 PAGES_MAX: Final = 100_000
 COPIES_MAX: Final = 1_000
@@ -92,4 +93,4 @@ def printers_for(session: Session, *, user_id: int) -> list[Printer]:
 
 
 def _place(printer: Printer | None) -> Place:
-    return printers.place(printer) if printer else Place("", "", title="this printer")
+    return printers.place(printer) if printer else Place("", "", title=_("this printer"))

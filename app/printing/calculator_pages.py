@@ -20,6 +20,7 @@ from app.printing.documents import PAPERS
 from app.printing.models import Printer
 from app.settings import settings_of_app
 from app.web.addresses import read_number, read_text
+from language import _, numbers
 
 blueprint = Blueprint("print_cost", __name__)
 
@@ -43,7 +44,9 @@ class Fields:
         """Return a number that was typed; what is none stands in `wrong`."""
         text = str(getattr(self, name)).strip() or ("0" if name == "colour" else "")
         if not re.fullmatch("[0-9]{1,7}", text, re.ASCII) or not least <= int(text) <= most:
-            self.wrong[name] = f"Write a number from {least} to {most:,}"
+            self.wrong[name] = _(
+                "Write a number from %(least)s to %(most)s", least=numbers.count(least), most=numbers.count(most)
+            )
             return least
         return int(text)
 
@@ -70,7 +73,7 @@ def _page(*, for_others: bool) -> str:
         found = aliases.find_many(session, typed=[fields.user], domains=settings.config.directory.domains)
         user = next((one.user for one in found.values()), None)
         if user is None:
-            fields.wrong["user"] = "Nobody here has this name"
+            fields.wrong["user"] = _("Nobody here has this name")
     offered = printers.list_printers(session) if for_others else calculator.printers_for(session, user_id=me.id)
     chosen = _chosen(fields, offered)
     answer = None
@@ -93,7 +96,7 @@ def _page(*, for_others: bool) -> str:
         user=user,
         printers=[(str(each.id), f"{each.title or each.name} ({each.server})") for each in offered],
         chosen=chosen,
-        papers=[*PAPERS.items(), ("", "Another paper")],
+        papers=[*PAPERS.items(), ("", _("Another paper"))],
         price=price_words.list_in_words(
             calculator.prices_of(session, printer=chosen, settings=settings), settings.unit
         ),

@@ -14,8 +14,10 @@ from app.ledger import service as ledger
 from app.ledger.models import Hold
 from app.printing import asking, charges, documents, price_json, prices, printers, rules, titles
 from app.printing.asking import JobSeen
+from app.printing.job_words import NO_PAPER
 from app.printing.models import PrintJob
 from app.settings import Settings
+from language import _, numbers
 
 
 class Charged(NamedTuple):
@@ -49,7 +51,7 @@ def capture(session: Session, *, job_id: int, run: int, pages: int, now: datetim
     if job.state != "held":
         raise WrongStateError(f"This run is {job.state}; it cannot be captured.", job=job_id, run=run)
     if pages == 0:
-        release(session, job_id=job_id, run=run, reason="The printer printed nothing.", now=now)
+        release(session, job_id=job_id, run=run, reason=NO_PAPER, now=now)
         return Charged(0, 0)
     note_printed(job, pages=pages, estimated=estimated, now=now)
     if job.hold_id is None:
@@ -134,11 +136,9 @@ def quote_of(job: PrintJob, pages: int) -> prices.Quote:
 
 def told(job: PrintJob) -> str:
     """Return what a statement says of a job: "12 pages of 20, 3 in colour, Library 1, estimated"."""
-    pages = job.pages_printed or 0
-    counted = job.pages_counted
-    parts = [rules.pages_in_words(pages) + (f" of {counted:,}" if counted not in (None, pages) else "")]
-    parts += [f"{job.colour_pages:,} in colour"] if job.colour_pages else []
-    parts += [job.printer, *(["estimated"] if job.estimated else [])]
+    parts = [rules.pages_of_in_words(job.pages_printed or 0, job.pages_counted)]
+    parts += [_("%(num)s in colour", num=numbers.count(job.colour_pages))] if job.colour_pages else []
+    parts += [job.printer, *([_("estimated")] if job.estimated else [])]
     return ", ".join(parts)
 
 

@@ -25,11 +25,16 @@ from app.printing.models import PrintJob
 from app.printing.releases import Actor
 from app.settings import settings_of_app
 from app.web.addresses import read_number
+from language import N_, _
 
 PAGE = 50
 NAMESAKES_MAX = 10
 ID = "int(max=9223372036854775807)"
-DONE = {"release": "Released. It prints soon.", "cancel": "Cancelled. Nothing was charged.", "send_on": "Sent on."}
+DONE = {
+    "release": N_("Released. It prints soon."),
+    "cancel": N_("Cancelled. Nothing was charged."),
+    "send_on": N_("Sent on."),
+}
 
 blueprint = Blueprint("print_jobs", __name__)
 
@@ -90,7 +95,7 @@ def own_job(session: Session, *, job_id: int) -> PrintJob:
     """Return a job of the visitor's own. Raises NotFoundError for anybody else's, as for none."""
     job = session.get(PrintJob, job_id)
     if job is None or job.user_id != current_user.id:
-        raise NotFoundError("There is no such job of yours.")
+        raise NotFoundError(_("There is no such job of yours."))
     return job
 
 
@@ -151,7 +156,7 @@ def download() -> Response:
     settings, hidden = settings_of_app(), _hidden()
     chosen = jobs_filter.read(request.args, titles=not hidden)
     meant = _persons(reading(), chosen)
-    problems = chosen.problems | ({"person": "Several people have such a name"} if meant.namesakes else {})
+    problems = chosen.problems | ({"person": _("Several people have such a name")} if meant.namesakes else {})
     if problems:
         raise InvalidInputError(". ".join(problems.values()) + ".", fields=problems)
     return jobs_file.respond(selection=_selection(chosen, meant), hidden=hidden, settings=settings, now=clock.now())
@@ -189,22 +194,23 @@ def any_job(session: Session, *, job_id: int) -> PrintJob:
     """Return a job, whoever's it is. Raises NotFoundError."""
     job = session.get(PrintJob, job_id)
     if job is None:
-        raise NotFoundError("There is no such job.")
+        raise NotFoundError(_("There is no such job."))
     return job
 
 
 def visitor() -> Actor:
     """Return who visits, with what they may do here."""
-    return Actor(current_user.id, current_user.role, current_user.signature)
+    language = settings_of_app().config.language
+    return Actor(current_user.id, current_user.role, current_user.signature, language)
 
 
 def _act(verb: str, job_id: int) -> Response:
     do, by, now = getattr(releases, verb), visitor(), clock.now()
     try:
         writing(lambda session: do(session, job_id=job_id, by=by, now=now))
-        flask.flash(DONE[verb], "ok")
+        flask.flash(_(DONE[verb]), "ok")
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(problem)s Nothing was changed.", problem=exc.message), "bad")
     return flask.redirect(flask.url_for(".show", job_id=job_id), 303)
 
 
@@ -212,7 +218,7 @@ def _persons(session: Session, chosen: Filter) -> Persons:
     if not chosen.person:
         return Persons()
     found = people.list_users(session, query=chosen.person, after="", limit=NAMESAKES_MAX)
-    users = [user for user, _ in found]
+    users = [user for user, _account in found]
     exact = people.find_user(session, username=name_key(chosen.person))
     if exact is not None or len(users) == 1:
         return Persons(exact or users[0])

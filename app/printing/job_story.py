@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.ledger.models import Hold
 from app.money import Unit
-from app.printing import charges, documents, job_words, price_json, price_words, prices
+from app.printing import charges, documents, job_words, price_json, price_words, prices, rules
 from app.printing.charges import Charge, Charged
 from app.printing.models import PrintJob
+from language import _, _n, numbers
 
 
 @dataclass(frozen=True)
@@ -39,68 +40,79 @@ def tell(session: Session, *, job: PrintJob, unit: Unit) -> Story:
     """Return the story of a job."""
     charged = charges.of_job(session, job=job)
     placed = session.get(Hold, job.hold_id) if job.hold_id is not None else None
-    steps = [Step(job.created_at, "Sent to print", small=_from(job))]
+    steps = [Step(job.created_at, _("Sent to print"), small=_from(job))]
     steps += _steps_of_hold(placed, job) if placed is not None else []
     if job.released_at is not None:
-        steps.append(Step(job.released_at, "Released", small=f"by {job.released_by}"))
+        steps.append(Step(job.released_at, _("Released"), small=_("by %(name)s", name=job.released_by)))
     elif job.released_by and job.waits_for in ("count", "directory"):
-        steps.append(Step(job.updated_at, "Sent on", small=f"by {job.released_by}"))
+        steps.append(Step(job.updated_at, _("Sent on"), small=_("by %(name)s", name=job.released_by)))
     steps += [_charged(charge, job) for charge in charged.charges]
     if job.state == "printed" and not charged.charges:
-        steps.append(Step(job.updated_at, f"Printed {_pages(job.pages_printed)}", small=job.reason or "charged nobody"))
+        small = job_words.reason(job) or _("charged nobody")
+        steps.append(Step(job.updated_at, _printed(job.pages_printed or 0), small=small))
     if job.state in ("cancelled", "released"):
-        what = "Not printed" if job.state == "cancelled" else "Ended without paper"
-        steps.append(Step(job.updated_at, what, small=job.reason))
+        what = _("Not printed") if job.state == "cancelled" else _("Ended without paper")
+        steps.append(Step(job.updated_at, what, small=job_words.reason(job)))
     for charge in charged.charges:
         if charge.given_back_at is not None:
-            what = "Refunded" if charge.given_back == charge.amount else "Refunded in part"
+            what = _("Refunded") if charge.given_back == charge.amount else _("Refunded in part")
             steps.append(Step(charge.given_back_at, what, charge.given_back, moves=True))
     return Story(sorted(steps, key=lambda step: step.at), _facts(job), _price(job, unit), charged)
 
 
 def _from(job: PrintJob) -> str:
-    return f"as {job.username}" + (f", from {job.host}" if job.host else "")
+    if job.host:
+        return _("as %(name)s, from %(computer)s", name=job.username, computer=job.host)
+    return _("as %(name)s", name=job.username)
 
 
 def _steps_of_hold(placed: Hold, job: PrintJob) -> list[Step]:
-    held = Step(placed.created_at, "Price held", placed.amount, small=job_words.makeup(job) if placed.amount else "")
+    held = Step(placed.created_at, _("Price held"), placed.amount, small=job_words.makeup(job) if placed.amount else "")
     if placed.ended_at is None or placed.state == "captured":
         rest = placed.amount - (placed.captured or 0)
         if placed.state == "captured" and rest > 0 and placed.ended_at is not None:
-            return [held, Step(placed.ended_at, "Rest of what was held is free again", rest, small="never charged")]
+            what = _("Rest of what was held is free again")
+            return [held, Step(placed.ended_at, what, rest, small=_("never charged"))]
         return [held]
-    what = "The hold ran out of time" if placed.state == "expired" else "What was held is free again"
-    return [held, Step(placed.ended_at, what, placed.amount, small="never charged")]
+    what = _("The hold ran out of time") if placed.state == "expired" else _("What was held is free again")
+    return [held, Step(placed.ended_at, what, placed.amount, small=_("never charged"))]
 
 
 def _charged(charge: Charge, job: PrintJob) -> Step:
     if charge.beyond:
-        return Step(charge.at, "Charged beyond the hold", -charge.amount, moves=True, small="more was printed")
-    what = f"Charged for {_pages(charge.pages if charge.pages is not None else job.pages_printed)}"
-    small = "estimated: the printer did not say" if job.estimated else ""
+        what, small = _("Charged beyond the hold"), _("more was printed")
+        return Step(charge.at, what, -charge.amount, moves=True, small=small)
+    pages = charge.pages if charge.pages is not None else job.pages_printed
+    if pages is None:
+        what = _("Charged for what was printed")
+    else:
+        what = _n("Charged for %(num)s page", "Charged for %(num)s pages", pages)
+    small = _("estimated: the printer did not say") if job.estimated else ""
     return Step(charge.at, what, -charge.amount, moves=True, small=small)
 
 
-def _pages(pages: int | None) -> str:
-    return "what was printed" if pages is None else job_words.count(pages, "page")
+def _printed(pages: int) -> str:
+    return _n("Printed %(num)s page", "Printed %(num)s pages", pages)
 
 
 def _facts(job: PrintJob) -> list[tuple[str, str]]:
-    facts = [("Printer", job.printer)]
+    facts = [(_("Printer"), job.printer)]
     if job.pages_counted is not None:
-        facts.append(("Counted", job_words.count(job.pages_counted, "page")))
+        facts.append((_("Counted"), rules.pages_in_words(job.pages_counted)))
     if job.pages_printed is not None:
-        facts.append(("Printed", job_words.count(job.pages_printed, "page") + (", estimated" if job.estimated else "")))
+        printed = rules.pages_in_words(job.pages_printed)
+        facts.append((_("Printed"), _("%(pages)s, estimated", pages=printed) if job.estimated else printed))
     if job.colour_pages is not None:
-        facts.append(("In colour", job_words.count(job.colour_pages, "page") if job.colour_pages else "none"))
-    facts.append(("Copies", f"{job.copies:,}"))
+        coloured = rules.pages_in_words(job.colour_pages) if job.colour_pages else _("none")
+        facts.append((_("In colour"), coloured))
+    facts.append((_("Copies"), numbers.count(job.copies)))
     if job.sheets is not None:
-        facts.append(("Sheets", f"{job.sheets:,}"))
-    facts.append(("Sides", "two-sided" if job.duplex else "one-sided"))
+        facts.append((_("Sheets"), numbers.count(job.sheets)))
+    facts.append((_("Sides"), _("two-sided") if job.duplex else _("one-sided")))
     if job.paper:
-        facts.append(("Paper", documents.paper_in_words(job.paper)))
-    facts += [("Print server", job.server), ("Number there", f"{job.job_number}, run {job.run}")]
-    return facts
+        facts.append((_("Paper"), documents.paper_in_words(job.paper)))
+    number = _("%(number)s, run %(run)s", number=job.job_number, run=job.run)
+    return [*facts, (_("Print server"), job.server), (_("Number there"), number)]
 
 
 def _price(job: PrintJob, unit: Unit) -> list[tuple[str, str]]:
@@ -114,10 +126,10 @@ def _price(job: PrintJob, unit: Unit) -> list[tuple[str, str]]:
         return []
     found = prices.quote(terms, document, pages)
     if terms.prices.free:
-        return [("This printer is free", unit.price(0))]
+        return [(_("This printer is free"), unit.price(0))]
     rows = [(price_words.part_in_words(part, found, unit), unit.price(part.count * part.price)) for part in found.parts]
     if terms.prices.base and found.parts:
-        rows.append(("For the job", unit.price(terms.prices.base)))
+        rows.append((_("For the job"), unit.price(terms.prices.base)))
     if found.cost != found.full:
         rows.append((price_words.percent_in_words(terms.adjustment), unit.change(found.cost - found.full)))
-    return [*rows, ("Together", unit.price(found.cost))]
+    return [*rows, (_("Together"), unit.price(found.cost))]

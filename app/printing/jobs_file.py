@@ -15,10 +15,12 @@ from app.printing.charges import Charged
 from app.printing.jobs_list import Row, Selection
 from app.settings import Settings
 from app.web.sheets import BOM, as_csv, guarded
+from language import N_, _
 
 HEAD: Final = (
-    "sent", "person", "user name", "sent as", "server", "printer", "number", "title", "state", "why", "pages counted",
-    "pages printed", "colour pages", "copies", "two-sided", "paper", "cost", "given back", "estimated", "job",
+    N_("sent"), N_("person"), N_("user name"), N_("sent as"), N_("server"), N_("printer"), N_("number"), N_("title"),
+    N_("state"), N_("why"), N_("pages counted"), N_("pages printed"), N_("colour pages"), N_("copies"), N_("two-sided"),
+    N_("paper"), N_("cost"), N_("given back"), N_("estimated"), N_("job"),
 )  # fmt: skip
 CHUNK: Final = 1000
 
@@ -27,7 +29,7 @@ def respond(*, selection: Selection, hidden: bool, settings: Settings, now: date
     """Return every job of a selection as a file. `hidden`: without titles."""
 
     def parts() -> Iterator[str]:
-        yield BOM + as_csv([HEAD])
+        yield BOM + as_csv([[_(name) for name in HEAD]])
         for rows in jobs_list.read_all(reading(), selection=selection, chunk=CHUNK):
             charged = charges.of_jobs(reading(), jobs=[row.job for row in rows])
             yield as_csv(_cells(row, charged[row.job.id], hidden, settings) for row in rows)
@@ -55,15 +57,15 @@ def _cells(row: Row, charged: Charged, hidden: bool, settings: Settings) -> Sequ
         str(job.job_number),
         guarded(titles.shown(job, hidden=True)) if hidden else guarded(titles.in_one_line(job.title)),
         job_words.state(job),
-        guarded(job.reason),
+        guarded(job_words.reason(job)),
         number(job.pages_counted),
         number(job.pages_printed),
         number(job.colour_pages),
         str(job.copies),
-        "yes" if job.duplex else "no",
+        _("yes") if job.duplex else _("no"),
         documents.paper_in_words(job.paper) if job.paper else "",
         money.plain(charged.amount if job.state == "printed" else 0, decimals),
         money.plain(charged.given_back, decimals),
-        "yes" if job.estimated else "no",
+        _("yes") if job.estimated else _("no"),
         str(job.id),
     )

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from app.printing.job_words import STATES
 from app.printing.jobs_list import Selection
 from app.web.addresses import read_day, read_text
+from language import _
 
 LENGTHS: Final = {"person": 256, "printer": 128, "server": 80, "title": 200}
 
@@ -34,6 +35,11 @@ class Filter:
         asked = {"person": self.person, "printer": self.printer, "server": self.server, "state": self.state}
         asked |= {"from": self.first, "to": self.last, "title": self.title}
         return {name: value for name, value in asked.items() if value}
+
+    @property
+    def in_words(self) -> list[str]:
+        """What is asked for, for people."""
+        return [_(STATES.get(text, text)) if name == "state" else text for name, text in self.parameters.items()]
 
     @property
     def is_set(self) -> bool:
@@ -64,15 +70,15 @@ def read(arguments: Mapping[str, str], *, titles: bool = True) -> Filter:
     state, first, last = (read_text(arguments, name, 40) for name in ("state", "from", "to"))
     problems = {}
     if state and state not in STATES:
-        problems["state"] = "Choose one of the list"
+        problems["state"] = _("Choose one of the list")
     if first and not read_day(first):
-        problems["from"] = "Write the first day as 2026-11-01"
+        problems["from"] = _("Write the first day as 2026-11-01")
     if last and not read_day(last):
-        problems["to"] = "Write the last day as 2026-11-30"
+        problems["to"] = _("Write the last day as 2026-11-30")
     if not problems and first and last and first > last:
-        problems["to"] = "The last day must be on or after the first day"
+        problems["to"] = _("The last day must be on or after the first day")
     if texts["title"] and not titles:
-        problems["title"] = "Titles are hidden, so they cannot be searched"
+        problems["title"] = _("Titles are hidden, so they cannot be searched")
     return Filter(**texts, state=state, first=first, last=last, problems=problems)
 
 

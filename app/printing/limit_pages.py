@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import flask
 from flask import Blueprint, request
-from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import clock
 from app.api.access import admin, auditor
-from app.db import reading, writing
+from app.db import reading
 from app.errors import NotFoundError, WrongStateError
 from app.money import Unit, plain
 from app.people import groups
 from app.people.rules import name_key
-from app.printing import limits, price_forms, printers, rule_versions, rules
+from app.printing import limits, price_forms, printers, rule_versions, rules, version_pages
 from app.printing.limits import Limit
 from app.printing.scope import EVERYWHERE, Scope
 from app.settings import settings_of_app
 from app.web.addresses import read_text
+from language import _, current, numbers
 
 blueprint = Blueprint("print_limits", __name__, url_prefix="/admin/print-limits")
 
@@ -49,11 +48,11 @@ class LimitForm:
         self.wrong = {}
         names = tuple(name.strip() for name in self.groups.split(",") if name.strip()) if self.who != "all" else ()
         if self.who not in limits.WHO:
-            self.wrong["who"] = "Choose one of the list"
+            self.wrong["who"] = _("Choose one of the list")
         elif self.who != "all" and not names:
-            self.wrong["groups"] = "Name at least one group"
+            self.wrong["groups"] = _("Name at least one group")
         if self.kind not in limits.KINDS:
-            self.wrong["kind"] = "Choose one of the list"
+            self.wrong["kind"] = _("Choose one of the list")
         amount = self._read_amount(unit)
         try:
             scope = Scope.read(self.scope)
@@ -67,9 +66,9 @@ class LimitForm:
             return price_forms.read_amount(self.wrong, "amount", self.amount, unit) or 0
         if self.kind not in limits.WITH_AMOUNT:
             return 0
-        text = self.amount.replace(",", "")
+        text = self.amount.replace(current().grouping, "")
         if not re.fullmatch("[0-9]{1,7}", text, re.ASCII) or not 1 <= int(text) <= rules.PAGES_MAX:
-            self.wrong["amount"] = f"Write how many, from 1 to {rules.PAGES_MAX:,}"
+            self.wrong["amount"] = _("Write how many, from 1 to %(most)s", most=numbers.count(rules.PAGES_MAX))
             return 0
         return int(text)
 
@@ -128,9 +127,13 @@ def remove(number: int) -> Response:
     """Take a limit away."""
     gone, unit = _limit(number), settings_of_app().unit
     left = [limit for index, limit in enumerate(_limits()) if index != number]
-    words = f"Removed: {limits.in_words(gone, unit)}"
-    if _try(lambda: _save(left, price_forms.version(request.form), words)):
-        flask.flash(f"{words}.", "ok")
+    after = price_forms.version(request.form)
+
+    def words() -> str:
+        return _("Removed: %(what)s", what=limits.in_words(gone, unit))
+
+    if version_pages.tried(lambda: version_pages.keep(kind=KIND, body=limits.to_json(left), after=after, note=words)):
+        flask.flash(f"{words()}.", "ok")
     return flask.redirect(flask.url_for(".show"), 303)
 
 
@@ -152,16 +155,7 @@ def show_version(version: int) -> str:
 @admin
 def restore(version: int) -> Response:
     """Bring an older version back."""
-    after, by = price_forms.version(request.form), current_user.signature
-    if _try(
-        lambda: writing(
-            lambda session: rule_versions.restore(
-                session, kind=KIND, version=version, after=after, by=by, now=clock.now()
-            )
-        )
-    ):
-        flask.flash(f"Version {version} is back. It holds for jobs that are sent from now on.", "ok")
-    return flask.redirect(flask.url_for(".show"), 303)
+    return version_pages.restore(kind=KIND, version=version, back_to=flask.url_for(".show"))
 
 
 def _keep(number: int | None) -> Response | tuple[str, int]:
@@ -175,14 +169,16 @@ def _keep(number: int | None) -> Response | tuple[str, int]:
     elif number < len(present):
         present[number] = limit
     if len(present) > limits.LIMITS_MAX:
-        form.wrong["kind"] = f"There are {limits.LIMITS_MAX} limits already: remove one first"
+        form.wrong["kind"] = _("There are %(most)s limits already: remove one first", most=limits.LIMITS_MAX)
         return _render(form, number), 422
     try:
-        _save(present, form.after, limits.in_words(limit, unit))
+        version_pages.keep(
+            kind=KIND, body=limits.to_json(present), after=form.after, note=lambda: limits.in_words(limit, unit)
+        )
     except WrongStateError as exc:
         form.wrong["kind"] = exc.message
         return _render(form, number, limit), 409
-    flask.flash("Limit saved. It holds for jobs that are sent from now on.", "ok")
+    flask.flash(_("Limit saved. It holds for jobs that are sent from now on."), "ok")
     return flask.redirect(flask.url_for(".show"), 303)
 
 
@@ -205,35 +201,16 @@ def _limit(number: int) -> Limit:
     """The limit of that number. Raises NotFoundError."""
     held_to = _limits()
     if number >= len(held_to):
-        raise NotFoundError("There is no such limit.")
+        raise NotFoundError(_("There is no such limit."))
     return held_to[number]
 
 
 def _rows(held_to: Sequence[Limit], unit: Unit) -> list[tuple[int, Limit, str, str]]:
     """Return (number, limit, whom it is about, what it says)."""
-    rows = []
-    for number, limit in enumerate(held_to):
-        who = limits.who_in_words(limit)
-        rows.append((number, limit, who, limits.in_words(limit, unit).removeprefix(f"{who}: ")))
-    return rows
-
-
-def _save(held_to: Sequence[Limit], after: int, note: str) -> None:
-    by, body = current_user.signature, limits.to_json(held_to)
-    writing(
-        lambda session: rule_versions.save(
-            session, kind=KIND, body=body, after=after, note=note, by=by, now=clock.now()
-        )
-    )
-
-
-def _try(work: Callable[[], object]) -> bool:
-    try:
-        work()
-    except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
-        return False
-    return True
+    return [
+        (number, limit, limits.who_in_words(limit), limits.what_in_words(limit, unit))
+        for number, limit in enumerate(held_to)
+    ]
 
 
 def _unknown_groups(held_to: Sequence[Limit]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,14 +12,15 @@ from app.people.rules import name_key
 from app.printing.documents import Document
 from app.printing.prices import PriceList
 from app.printing.scope import EVERYWHERE, Place, Scope
+from language import N_, _, _n, numbers
 
 KINDS: Final = {
-    "use": "may not print there",
-    "pages": "at most so many pages a job",
-    "copies": "at most so many copies",
-    "cost": "at most so much a job",
-    "grey": "only grey, no colour",
-    "two-sided": "only two-sided",
+    "use": N_("May not print at all"),
+    "pages": N_("At most so many pages a job"),
+    "copies": N_("At most so many copies"),
+    "cost": N_("At most so much a job"),
+    "grey": N_("Only grey, no colour"),
+    "two-sided": N_("Only two-sided"),
 }
 """What a limit says; the words are those of the form. "pages", "copies" and "cost" have an amount."""
 
@@ -61,10 +62,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a job is refused. `unsure`: it may keep the limit, but what it holds is not known."""
+    """Why a job is refused. `unsure`: it may keep the limit, but what it holds is not known. `final`: nothing that its
+    owner could change would help."""
 
     sentence: str
     unsure: bool = False
+    final: bool = False
 
 
 def refusals(limits: Iterable[Limit], asked: Asked, unit: Unit) -> list[Refusal]:
@@ -76,9 +79,8 @@ def refusals(limits: Iterable[Limit], asked: Asked, unit: Unit) -> list[Refusal]
         if of_kind:
             refusal = _judge(min(of_kind, key=lambda limit: limit.amount), asked, unit)
             found += [refusal] if refusal else []
-    if found and found[0].sentence.startswith("You may not"):
-        return found[:1]  # how one may print there is no use to who may not
-    return found
+    final = [refusal for refusal in found if refusal.final]
+    return final[:1] or found  # how one may print there is no use to who may not
 
 
 def may_use(limits: Iterable[Limit], place: Place, groups: Collection[str]) -> bool:
@@ -88,23 +90,37 @@ def may_use(limits: Iterable[Limit], place: Place, groups: Collection[str]) -> b
 
 def in_words(limit: Limit, unit: Unit) -> str:
     """Return a limit as a sentence: "Students: at most 50 pages a job, on all printers"."""
-    what = {
-        "use": f"may not print on {limit.scope.words}",
-        "pages": f"at most {limit.amount:,} page{'' if limit.amount == 1 else 's'} a job",
-        "copies": "one copy only" if limit.amount == 1 else f"at most {limit.amount:,} copies",
-        "cost": f"at most {unit.price(limit.amount)} a job",
-        "grey": "only grey, no colour",
-        "two-sided": "only two-sided",
-    }[limit.kind]
-    return f"{who_in_words(limit)}: {what}" + ("" if limit.kind == "use" else f", on {limit.scope.words}")
+    return _("%(who)s: %(what)s", who=who_in_words(limit), what=what_in_words(limit, unit))
+
+
+def what_in_words(limit: Limit, unit: Unit) -> str:
+    """Return what a limit says, and where: "at most 50 pages a job, on all printers"."""
+    if limit.kind == "use":
+        return _("may not print on %(printers)s", printers=limit.scope.words)
+    if limit.kind == "pages":
+        what = _n("at most %(num)s page a job", "at most %(num)s pages a job", limit.amount)
+    elif limit.kind == "copies":
+        what = _n("one copy only", "at most %(num)s copies", limit.amount)
+    elif limit.kind == "cost":
+        what = _("at most %(price)s a job", price=unit.price(limit.amount))
+    else:
+        what = _("only grey, no colour") if limit.kind == "grey" else _("only two-sided")
+    return _("%(limit)s, on %(printers)s", limit=what, printers=limit.scope.words)
 
 
 def who_in_words(limit: Limit) -> str:
     """Return "Everybody", "Students and Guests", "Everybody except Staff"."""
     if limit.who == "all":
-        return "Everybody"
-    names = " and ".join([", ".join(limit.groups[:-1]), limit.groups[-1]] if limit.groups[1:] else limit.groups)
-    return names if limit.who == "in" else f"Everybody except {names}"
+        return _("Everybody")
+    names = names_in_words(limit.groups)
+    return names if limit.who == "in" else _("Everybody except %(groups)s", groups=names)
+
+
+def names_in_words(names: Sequence[str]) -> str:
+    """Return "Students, Guests and Staff"."""
+    if len(names) < 2:
+        return "".join(names)
+    return _("%(names)s and %(last)s", names=", ".join(names[:-1]), last=names[-1])
 
 
 def needed(limits: Iterable[Limit], prices: PriceList, place: Place) -> str:
@@ -133,46 +149,67 @@ def _judge(limit: Limit, asked: Asked, unit: Unit) -> Refusal | None:
     """Return why a job does not keep a limit, None when it does."""
     document, amount = asked.document, limit.amount
     if limit.kind == "use":
-        return Refusal(_not_yours(limit, asked.place))
+        return Refusal(_not_yours(limit, asked.place), final=True)
     if limit.kind == "cost":
         if asked.cost <= amount:
             return None
-        most = f"It costs {unit.price(asked.cost)}, and a job may cost {unit.price(amount)} here"
-        return Refusal(f"{most}. Print fewer pages at once.")
+        words = _(
+            "It costs %(price)s, and a job may cost %(most)s here. Print fewer pages at once.",
+            price=unit.price(asked.cost),
+            most=unit.price(amount),
+        )
+        return Refusal(words)
     if asked.pages is None or (document is None and limit.kind != "pages"):
         return Refusal(_unknown(limit.kind), unsure=True)
     if limit.kind == "pages" and asked.pages > amount:
-        many = f"{asked.pages:,} pages are more than the {amount:,} that a job may have here"
-        return Refusal(f"{many}. Print it in parts.")
+        words = _(
+            "%(pages)s pages are more than the %(most)s that a job may have here. Print it in parts.",
+            pages=numbers.count(asked.pages),
+            most=numbers.count(amount),
+        )
+        return Refusal(words)
     if document is None:
         return None
     if limit.kind == "copies" and document.copies > amount:
-        return Refusal(f"{document.copies:,} copies are more than the {amount:,} allowed here. Choose fewer copies.")
+        words = _(
+            "%(copies)s copies are more than the %(most)s allowed here. Choose fewer copies.",
+            copies=numbers.count(document.copies),
+            most=numbers.count(amount),
+        )
+        return Refusal(words)
     if limit.kind == "grey":
         return _judge_colour(document, asked.pages)
     if limit.kind == "two-sided" and not document.duplex and document.pages_each > 1:
-        return Refusal("This printer prints two-sided only. Choose two-sided and send it again.")
+        return Refusal(_("This printer prints two-sided only. Choose two-sided and send it again."))
     return None
 
 
 def _judge_colour(document: Document, pages: int) -> Refusal | None:
     coloured = sum(run.pages for run in document.runs if run.colour) * document.copies
     if coloured:
-        has = "1 page has" if coloured == 1 else f"{coloured:,} pages have"
-        return Refusal(f"Only grey may be printed here, and {has} colour. Choose black and white and send it again.")
+        words = _n(
+            "Only grey may be printed here, and %(num)s page has colour. Choose black and white and send it again.",
+            "Only grey may be printed here, and %(num)s pages have colour. Choose black and white and send it again.",
+            coloured,
+        )
+        return Refusal(words)
     return Refusal(_unknown("grey"), unsure=True) if document.colour_pages(pages) is None else None
 
 
 def _not_yours(limit: Limit, place: Place) -> str:
     if limit.who == "except":
-        return f"You may not print on {place.words}: it is for {' and '.join(limit.groups)}. Choose another printer."
-    return f"You may not print on {place.words}. Choose another printer."
+        return _(
+            "You may not print on %(printer)s: it is for %(groups)s. Choose another printer.",
+            printer=place.words,
+            groups=names_in_words(limit.groups),
+        )
+    return _("You may not print on %(printer)s. Choose another printer.", printer=place.words)
 
 
 def _unknown(kind: str) -> str:
     if kind == "grey":
-        return (
+        return _(
             "Only grey may be printed here, and it could not be seen whether this job has colour. Choose black and "
             "white and send it again, or ask the help desk."
         )
-    return "The pages of this job could not be counted, and not every job may be printed here. Ask the help desk."
+    return _("The pages of this job could not be counted, and not every job may be printed here. Ask the help desk.")

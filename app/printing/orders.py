@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFoundError
 from app.ledger import service as ledger
+from app.printing import job_words, told
 from app.printing.models import PrintJob
+from language import _
 
 ORDERS_MAX = 500
 """So many are told at once; the print server asks again every few seconds."""
@@ -28,10 +30,10 @@ class Order:
 
 
 def list_orders(session: Session, *, server: str) -> list[Order]:
-    """Return what `server` shall do, the oldest job first, at most ORDERS_MAX."""
+    """Return what `server` shall do, the oldest job first, at most ORDERS_MAX. Reasons: in the language spoken now."""
     query = select(PrintJob).where(PrintJob.server == server, PrintJob.order != "").order_by(PrintJob.id)
     return [
-        Order(job.id, job.job_number, job.printer, job.order, job.reason)
+        Order(job.id, job.job_number, job.printer, job.order, job_words.reason(job))
         for job in session.scalars(query.limit(ORDERS_MAX))
     ]
 
@@ -53,4 +55,5 @@ def note_done(session: Session, *, server: str, job_id: int, verb: str, done: bo
         if job.hold_id is not None:
             ledger.release(session, hold_id=job.hold_id, now=now)
         job.state, job.waits_for, job.expires_at = "cancelled", "", None
-        job.reason = f"Not printed: {note or 'the print server no longer has this job'}. Nothing was charged."
+        why = told.in_words(note or told.GONE)
+        job.reason = _("Not printed: %(why)s. Nothing was charged.", why=why)

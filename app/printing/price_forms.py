@@ -14,6 +14,7 @@ from app.printing.prices import Adjustment, Line, PriceBook, PriceList
 from app.printing.scope import EVERYWHERE, Scope
 from app.settings_tables import PRICE_MAX
 from app.web.addresses import read_text
+from language import _
 
 SPARE: Final = 3
 """So many empty rows stand under those that are filled."""
@@ -55,7 +56,7 @@ class ListForm:
                 lines.append(Line(price or 0, paper, ANSWERS.get(row.colour), ANSWERS.get(row.duplex)))
         base = self._amount("base", self.base, unit) if self.base else 0
         if self.per not in ("page", "sheet"):
-            self.wrong["per"] = "Choose one of the list"
+            self.wrong["per"] = _("Choose one of the list")
         try:
             scope = Scope.read(self.scope)
         except ValueError as exc:
@@ -86,15 +87,15 @@ class SharesForm:
             if not group and not percent:
                 continue
             if not group:
-                self.wrong[f"group-{number}"] = "Name the group"
+                self.wrong[f"group-{number}"] = _("Name the group")
             text = percent.removesuffix("%").strip()
             if not re.fullmatch("[0-9]{1,3}", text, re.ASCII) or int(text) > prices.PERCENT_MAX:
-                self.wrong[f"percent-{number}"] = f"Write percent, from 0 (free) to {prices.PERCENT_MAX}"
+                self.wrong[f"percent-{number}"] = _("Write percent, from 0 (free) to %(most)s", most=prices.PERCENT_MAX)
             else:
                 found.append(Adjustment(group, int(text)))
         keys = [name_key(one.group) for one in found]
         if len(set(keys)) != len(keys):
-            self.wrong["shares"] = "A group stands here twice"
+            self.wrong["shares"] = _("A group stands here twice")
         return None if self.wrong else tuple(found)
 
 
@@ -106,7 +107,7 @@ def read_amount(wrong: dict[str, str], name: str, text: str, unit: Unit) -> int 
         wrong[name] = str(exc)
         return None
     if not 0 <= amount <= PRICE_MAX:
-        wrong[name] = "A price is not below 0" if amount < 0 else "The price is too high"
+        wrong[name] = _("A price is not below 0") if amount < 0 else _("The price is too high")
         return None
     return amount
 
@@ -132,7 +133,7 @@ def list_typed(form: Mapping[str, str], *, scope: str, more: bool = False) -> Li
         rows=rows,
     )
     if more:
-        typed.rows += [Row() for _ in range(min(SPARE, prices.LINES_MAX - len(rows)))]
+        typed.rows += [Row() for _spare in range(min(SPARE, prices.LINES_MAX - len(rows)))]
     return typed
 
 
@@ -148,7 +149,7 @@ def list_shown(found: PriceList, unit: Unit, after: int) -> ListForm:
         )
         for line in prices.in_order(found.lines)
     ]
-    spare = [Row() for _ in range(min(SPARE, prices.LINES_MAX - len(rows)))]
+    spare = [Row() for _spare in range(min(SPARE, prices.LINES_MAX - len(rows)))]
     base = plain(found.base, unit.decimals) if found.base else ""
     return ListForm(found.scope.key, found.per, base, found.free, after, rows + spare)
 

@@ -13,7 +13,7 @@ from app.db import Base, BigInt, UtcDateTime
 class PrintRules(Base):
     """One version of the "prices" or of the "limits", whole; the highest counts, and none is ever changed.
 
-    `note`: what was changed, in words; `restores`: the version that this one brought back.
+    `note`: what was changed, in words; `restores`: the version that this one brought back, which has no note.
     """
 
     __tablename__ = "print_rules"

@@ -8,32 +8,31 @@ from typing import Final
 
 import flask
 from flask import Blueprint, request
-from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from app import clock
 from app.api.access import admin, auditor
-from app.db import reading, writing
+from app.db import reading
 from app.errors import NotFoundError, WrongStateError
 from app.people import groups
 from app.people.rules import name_key
-from app.printing import price_forms, price_json, price_words, prices, printers, rule_versions
+from app.printing import price_forms, price_json, price_words, prices, printers, rule_versions, version_pages
 from app.printing.documents import PAPERS, Document, Run
 from app.printing.price_forms import ListForm, SharesForm
 from app.printing.prices import Line, PriceBook, PriceList, Terms
 from app.printing.scope import EVERYWHERE, Scope
 from app.settings import settings_of_app
 from app.web.addresses import read_text
+from language import N_, _
 
 blueprint = Blueprint("print_prices", __name__, url_prefix="/admin/print-prices")
 
 KIND: Final = "prices"
 SCOPE_LENGTH_MAX: Final = 300
 SAMPLES: Final = (
-    ("1 grey A4 page", Document((Run(1, False, "a4"),))),
-    ("12 A4 pages, 3 in colour, two-sided", Document((Run(9, False, "a4"), Run(3, True, "a4")), duplex=True)),
-    ("20 grey A4 pages, 2 copies, two-sided", Document((Run(20, False, "a4"),), copies=2, duplex=True)),
-    ("1 colour A3 page", Document((Run(1, True, "a3"),))),
+    (N_("1 grey A4 page"), Document((Run(1, False, "a4"),))),
+    (N_("12 A4 pages, 3 in colour, two-sided"), Document((Run(9, False, "a4"), Run(3, True, "a4")), duplex=True)),
+    (N_("20 grey A4 pages, 2 copies, two-sided"), Document((Run(20, False, "a4"),), copies=2, duplex=True)),
+    (N_("1 colour A3 page"), Document((Run(1, True, "a3"),))),
 )
 """Jobs by which a change of prices is shown."""
 
@@ -99,12 +98,15 @@ def change_list() -> Response | tuple[str, int]:
     found = typed.read(unit)
     if found is None or "preview" in request.form:
         return _render_list(typed, book, previewed=found), 422 if found is None else 200
-    words = f"For {scope.words}: {price_words.list_in_words(found, unit)}"
+
+    def words() -> str:
+        return _("For %(printers)s: %(prices)s", printers=scope.words, prices=price_words.list_in_words(found, unit))
+
     try:
-        _save(prices.with_lists(book, found), typed.after, words)
+        _keep(prices.with_lists(book, found), typed.after, words)
     except WrongStateError as exc:
         return _render_list(typed, book, previewed=found, conflict=exc.message), 409
-    flask.flash("Prices saved. They hold for jobs that are sent from now on.", "ok")
+    flask.flash(_("Prices saved. They hold for jobs that are sent from now on."), "ok")
     return flask.redirect(flask.url_for(".show"), 303)
 
 
@@ -112,9 +114,9 @@ def change_list() -> Response | tuple[str, int]:
 @admin
 def remove_list() -> Response:
     """Take a price list away: its printers follow the next wider one."""
-    scope = _scope()
-    _try(
-        lambda: _save(prices.without_list(_book(), scope), price_forms.version(request.form), f"Removed: {scope.words}")
+    scope, after = _scope(), price_forms.version(request.form)
+    version_pages.tried(
+        lambda: _keep(prices.without_list(_book(), scope), after, lambda: _("Removed: %(what)s", what=scope.words))
     )
     return flask.redirect(flask.url_for(".show"), 303)
 
@@ -138,13 +140,17 @@ def change_shares() -> Response | tuple[str, int]:
     found = typed.read()
     if found is None:
         return _render_shares(typed), 422
-    words = "; ".join(price_words.percent_in_words(one) for one in found) or "everybody pays the same"
+
+    def words() -> str:
+        shares = "; ".join(price_words.percent_in_words(one) for one in found)
+        return _("Groups: %(shares)s", shares=shares) if found else _("Groups: everybody pays the same")
+
     try:
-        _save(replace(_book(), adjustments=found), typed.after, f"Groups: {words}")
+        _keep(replace(_book(), adjustments=found), typed.after, words)
     except WrongStateError as exc:
         typed.wrong["shares"] = exc.message
         return _render_shares(typed), 409
-    flask.flash("Saved. It holds for jobs that are sent from now on.", "ok")
+    flask.flash(_("Saved. It holds for jobs that are sent from now on."), "ok")
     return flask.redirect(flask.url_for(".show"), 303)
 
 
@@ -169,34 +175,11 @@ def show_version(version: int) -> str:
 @admin
 def restore(version: int) -> Response:
     """Bring an older version back."""
-    after, by = price_forms.version(request.form), current_user.signature
-    if _try(
-        lambda: writing(
-            lambda session: rule_versions.restore(
-                session, kind=KIND, version=version, after=after, by=by, now=clock.now()
-            )
-        )
-    ):
-        flask.flash(f"Version {version} is back. It holds for jobs that are sent from now on.", "ok")
-    return flask.redirect(flask.url_for(".show"), 303)
+    return version_pages.restore(kind=KIND, version=version, back_to=flask.url_for(".show"))
 
 
-def _try(work: Callable[[], object]) -> bool:
-    try:
-        work()
-    except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
-        return False
-    return True
-
-
-def _save(book: PriceBook, after: int, note: str) -> None:
-    by, body = current_user.signature, price_json.book_to_json(book)
-    writing(
-        lambda session: rule_versions.save(
-            session, kind=KIND, body=body, after=after, note=note, by=by, now=clock.now()
-        )
-    )
+def _keep(book: PriceBook, after: int, note: Callable[[], str]) -> None:
+    version_pages.keep(kind=KIND, body=price_json.book_to_json(book), after=after, note=note)
 
 
 def _book() -> PriceBook:
@@ -208,7 +191,7 @@ def _scope() -> Scope:
     try:
         return Scope.read(read_text(request.values, "for", SCOPE_LENGTH_MAX) or EVERYWHERE.key)
     except ValueError:
-        raise NotFoundError("There are no such prices.") from None
+        raise NotFoundError(_("There are no such prices.")) from None
 
 
 def _shown(book: PriceBook) -> list[Shown]:
@@ -236,8 +219,11 @@ def _without_own(book: PriceBook) -> list[Scope]:
 def _ties(found: PriceList) -> list[str]:
     unit = settings_of_app().unit
     return [
-        f"“{price_words.line_in_words(one, found.per, unit)}” and “{price_words.line_in_words(two, found.per, unit)}” "
-        "name as much: where both fit, the dearer counts. Add a line for both if it should be another price."
+        _(
+            "“%(one)s” and “%(two)s”",
+            one=price_words.line_in_words(one, found.per, unit),
+            two=price_words.line_in_words(two, found.per, unit),
+        )
         for one, two in prices.ties(found)
     ]
 
@@ -271,7 +257,7 @@ def _examples(found: PriceList, book: PriceBook) -> list[Example]:
     for words, job in SAMPLES:
         then = prices.quote(Terms(found), job, job.pages)
         now = prices.quote(Terms(present), job, job.pages)
-        rows.append(Example(words, now.cost, then.cost, price_words.in_words(then, unit)))
+        rows.append(Example(_(words), now.cost, then.cost, price_words.in_words(then, unit)))
     return rows
 
 

@@ -12,6 +12,7 @@ from app.money import times_half_even
 from app.people.rules import name_key
 from app.printing.documents import Document, Page
 from app.printing.scope import EVERYWHERE, Place, Scope
+from language import _
 
 PERCENT_MAX: Final = 500
 """The most that a group may be asked to pay, in percent: a million pages at the highest price still fit 64 bits."""
@@ -177,12 +178,12 @@ def check(prices: PriceList) -> list[str]:
     """Return what is wrong with a price list, in sentences."""
     found = []
     if not prices.free and not any(not line.named for line in prices.lines):
-        found.append("Give a price for any other page: a line with any paper, any colour, any sides")
+        found.append(_("Give a price for any other page: a line with any paper, any colour, any sides"))
     twice = [what for what, count in Counter(line.what for line in prices.lines).items() if count > 1]
     if twice:
-        found.append("Two lines are about the same pages: keep one of them")
+        found.append(_("Two lines are about the same pages: keep one of them"))
     if len(prices.lines) > LINES_MAX:
-        found.append(f"Use at most {LINES_MAX} lines")
+        found.append(_("Use at most %(most)s lines", most=LINES_MAX))
     return found
 
 

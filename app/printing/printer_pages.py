@@ -20,6 +20,7 @@ from app.printing.models import Printer
 from app.printing.printers import AWAY, Terms, place
 from app.settings import settings_of_app
 from app.web.addresses import read_text
+from language import _, _n
 
 blueprint = Blueprint("printers", __name__, url_prefix="/admin/printers")
 
@@ -78,7 +79,8 @@ def make() -> Response | tuple[str, int]:
         )
     except InvalidInputError as exc:
         return _render_new(typed, _fields(exc)), 422
-    flask.flash(f"“{printer.title or printer.name}” is in the list. Its settings hold from its first job on.", "ok")
+    name = printer.title or printer.name
+    flask.flash(_("“%(name)s” is in the list. Its settings hold from its first job on.", name=name), "ok")
     return flask.redirect(flask.url_for(".show", printer_id=printer.id), 303)
 
 
@@ -104,7 +106,14 @@ def change(printer_id: int) -> Response | tuple[str, int]:
         )
     except InvalidInputError as exc:
         return _render(printers.get(reading(), printer_id=printer_id), typed, _fields(exc)), 422
-    flask.flash(f"Saved. Print servers go by it within {printers.FRESH_S} seconds.", "ok")
+    flask.flash(
+        _n(
+            "Saved. Print servers go by it within %(num)s second.",
+            "Saved. Print servers go by it within %(num)s seconds.",
+            printers.FRESH_S,
+        ),
+        "ok",
+    )
     return flask.redirect(flask.url_for(".show", printer_id=printer.id), 303)
 
 
@@ -122,10 +131,10 @@ def _rows(session: Session, found: list[reports.Warning]) -> list[Row]:
 
 def _state(printer: Printer, wrong: list[str], last_used: datetime | None) -> tuple[str, str]:
     if wrong:
-        return ("bad", "Not charged") if printer.charged is False else ("warn", "Look here")
+        return ("bad", _("Not charged")) if printer.charged is False else ("warn", _("Look here"))
     if printer.charged or last_used is not None:
-        return "ok", "Charged"
-    return "off", "Not seen yet"
+        return "ok", _("Charging")
+    return "off", _("Not seen yet")
 
 
 def _typed() -> dict[str, str]:

@@ -15,11 +15,12 @@ from app.printing import limits, rule_versions
 from app.printing.models import Printer, PrintJob
 from app.printing.scope import Place
 from app.settings import Settings
+from language import N_, _, numbers
 
 AWAY: Final = {
-    "hold": "jobs wait until it is back",
-    "print": "jobs are printed, and charged afterwards",
-    "refuse": "jobs are refused",
+    "hold": N_("Jobs wait until it is back"),
+    "print": N_("Jobs are printed, and charged afterwards"),
+    "refuse": N_("Jobs are refused"),
 }
 """What a print server does while the instance does not answer."""
 
@@ -69,7 +70,7 @@ def get(session: Session, *, printer_id: int) -> Printer:
     """Return one printer. Raises NotFoundError."""
     printer = session.get(Printer, printer_id)
     if printer is None:
-        raise NotFoundError("There is no such printer.")
+        raise NotFoundError(_("There is no such printer."))
     return printer
 
 
@@ -126,11 +127,11 @@ def make(session: Session, *, server: str, name: str, terms: Terms, now: datetim
     """Keep a printer before anything was heard of it. Raises InvalidInputError: it is known already, or wrong."""
     problems = check(terms)
     if not server.strip() or ":" in server or len(server) > 80:
-        problems["server"] = "Name the print server as its file says, without a colon"
+        problems["server"] = _("Name the print server as its file says, without a colon")
     if not name.strip() or "/" in name or len(name) > 128:
-        problems["name"] = "Give the name of the queue, as CUPS has it"
+        problems["name"] = _("Give the name of the queue, as CUPS has it")
     if not problems and find(session, server=server, name=name) is not None:
-        problems["name"] = "This printer is in the list already"
+        problems["name"] = _("This printer is in the list already")
     if problems:
         raise InvalidInputError(". ".join(problems.values()) + ".", fields=problems)
     return change(session, printer=get_printer(session, server=server, name=name, now=now), terms=terms)
@@ -152,11 +153,13 @@ def check(terms: Terms) -> dict[str, str]:
     problems = {}
     for field, text, longest in (("title", terms.title, 200), ("group_name", terms.group_name, 80)):
         if len(text) > longest or not text.isprintable():
-            problems[field] = f"Use at most {longest} characters on one line"
+            problems[field] = _("Use at most %(most)s characters on one line", most=longest)
     if terms.away not in AWAY:
-        problems["away"] = "Choose one of the list"
+        problems["away"] = _("Choose one of the list")
     if not 1 <= terms.release_minutes <= RELEASE_MINUTES_MAX:
-        problems["release_minutes"] = "Write minutes, from 1 to 20,160 (two weeks)"
+        problems["release_minutes"] = _(
+            "Write minutes, from 1 to %(most)s (two weeks)", most=numbers.count(RELEASE_MINUTES_MAX)
+        )
     return problems
 
 

@@ -30,6 +30,7 @@ from app.printing.models import Printer
 from app.printing.releases import Actor
 from app.web.addresses import read_number
 from app.web.peers import address_of_request
+from language import _, _n
 
 ONE = re.compile(r"(release|cancel)-([0-9]{1,19})", re.ASCII)
 REFRESH_AFTER_S = int(STATION_IDLE.total_seconds()) + 2
@@ -115,7 +116,8 @@ def sign_out_of_station(printer: str) -> Response:
 
 def _carry_out(printer: str = "", server: str = "") -> None:
     """Do what the form asks for, each job for itself, and say what came of it."""
-    me, now = Actor(current_user.id, "", current_user.signature), clock.now()  # nobody else's, whatever role
+    me = Actor(current_user.id, "", current_user.signature)  # nobody else's, whatever role
+    now = clock.now()
     verb, job_ids = _asked(printer, server)
     do = releases.release if verb == "release" else releases.cancel
     done, problems = 0, list[TwinpurseError]()
@@ -143,19 +145,23 @@ def _asked(printer: str, server: str) -> tuple[str, list[int]]:
 
 def _say(verb: str, done: int, problems: list[TwinpurseError]) -> None:
     if done:
-        jobs, they = ("1 job", "It prints") if done == 1 else (f"{done} jobs", "They print")
-        said = f"released. {they} soon." if verb == "release" else "cancelled. Nothing was charged."
-        flask.flash(f"{jobs} {said}", "ok")
+        if verb == "release":
+            said = _n("%(num)s job released. It prints soon.", "%(num)s jobs released. They print soon.", done)
+        else:
+            said = _n(
+                "%(num)s job cancelled. Nothing was charged.", "%(num)s jobs cancelled. Nothing was charged.", done
+            )
+        flask.flash(said, "ok")
     for message in sorted({problem.message for problem in problems}):
         flask.flash(message, "bad")
     if not done and not problems:
-        flask.flash("No job was chosen. Nothing was changed.", "warn")
+        flask.flash(_("No job was chosen. Nothing was changed."), "warn")
 
 
 def _printer(name: str) -> Printer:
     found = jobs_list.find_printer(reading(), name=name, server=request.args.get("server", ""))
     if found is None:
-        raise NotFoundError("There is no printer of this name.")
+        raise NotFoundError(_("There is no printer of this name."))
     return found
 
 

@@ -17,23 +17,25 @@ from app.ledger import accounts
 from app.ledger import service as ledger
 from app.ledger.models import Hold
 from app.people.rules import may
+from app.printing.job_words import BY_OWNER, IN_TIME
 from app.printing.models import PrintJob
+from language import ENGLISH, _, speaking
 
 WAITING_MAX: Final = 200
 """So many are listed at once: who has more waiting releases these first."""
 
 EXPIRED_AT_ONCE: Final = 500
-BY_OWNER: Final = "You cancelled it. Nothing was charged."
-IN_TIME: Final = "Not printed: it was not released in time. Nothing was charged."
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks for something: their number, what they may do here besides, and how they are named afterwards."""
+    """Who asks for something: their number, what they may do here besides, how they are named afterwards, and in which
+    language what they did is written down: the instance's own."""
 
     user_id: int
     role: str
     signature: str
+    language: str = ENGLISH.code
 
     def may(self, needed: str) -> bool:
         """Whether they may do what needs the role `needed`."""
@@ -84,9 +86,9 @@ def release(session: Session, *, job_id: int, by: Actor, now: datetime) -> Print
     if job.state == "waiting" and job.released_at is not None:
         return job
     if job.state != "waiting" or job.waits_for != "release":
-        raise WrongStateError("This job does not wait to be released.", job=job_id, state=job.state)
+        raise WrongStateError(_("This job does not wait to be released."), job=job_id, state=job.state)
     if job.expires_at is not None and job.expires_at <= now:
-        raise WrongStateError("The time to release this job is over. Print the document again.", job=job_id)
+        raise WrongStateError(_("The time to release this job is over. Print the document again."), job=job_id)
     job.released_at, job.released_by, job.order = now, by.signature, "resume"
     job.expires_at, job.updated_at = None, now
     session.flush()
@@ -100,9 +102,9 @@ def send_on(session: Session, *, job_id: int, by: Actor, now: datetime) -> Print
     """
     job = _get(session, job_id, by)
     if not by.may("admin"):
-        raise NotAllowedError("Only administrators send on jobs that could not be counted.")
+        raise NotAllowedError(_("Only administrators send on jobs that could not be counted."))
     if job.state != "waiting" or job.waits_for not in ("count", "directory"):
-        raise WrongStateError("This job does not wait for an administrator.", job=job_id, state=job.state)
+        raise WrongStateError(_("This job does not wait for an administrator."), job=job_id, state=job.state)
     job.order, job.released_by, job.updated_at = "resume", by.signature, now
     session.flush()
     return job
@@ -117,9 +119,10 @@ def cancel(session: Session, *, job_id: int, by: Actor, now: datetime) -> PrintJ
     if job.state == "cancelled":
         return job
     if job.state != "waiting":
-        raise WrongStateError("This job does not wait any more; it cannot be cancelled here.", job=job_id)
-    words = BY_OWNER if job.user_id == by.user_id else f"Cancelled by {by.signature}. Nothing was charged."
-    _end(session, job, words, now)
+        raise WrongStateError(_("This job does not wait any more; it cannot be cancelled here."), job=job_id)
+    with speaking(by.language):
+        others = _("Cancelled by %(name)s. Nothing was charged.", name=by.signature)
+    _end(session, job, BY_OWNER if job.user_id == by.user_id else others, now)
     return job
 
 
@@ -148,7 +151,7 @@ def _get(session: Session, job_id: int, by: Actor) -> PrintJob:
     """The job as it is now, locked; for who may neither use nor manage it, it is not there."""
     job = session.get(PrintJob, job_id, with_for_update=True, populate_existing=True)
     if job is None or not (job.user_id == by.user_id or by.may("helper")):
-        raise NotFoundError("There is no such job of yours.", job=job_id)
+        raise NotFoundError(_("There is no such job of yours."), job=job_id)
     return job
 
 

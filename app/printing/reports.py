@@ -12,24 +12,25 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.printing.models import Printer, PrintServer
+from language import N_, _, _n
 
 SILENT_AFTER: Final = timedelta(minutes=10)
 """A print server reports every minute; one that has been silent for so long is said to be."""
 
 FAULTS: Final[Mapping[str, str]] = {
-    "names_believed": (
+    "names_believed": N_(
         "Whoever reaches it over the network can print under any name, on another's account. Ask for a password: "
         "see “Who is charged” in the printing guide."
     ),
-    "anybody_releases": (
+    "anybody_releases": N_(
         "Its policy lets anybody release any held job. That prints nothing unpaid, but confuses: let only operators "
         "release jobs."
     ),
-    "job_time": "It cancels jobs that wait for long. Set MaxJobTime 0 in cupsd.conf.",
-    "backend_missing": "The backend is not installed where CUPS looks for it: run “twinpurse-cups install” again.",
-    "backend_mode": "CUPS does not run the backend, or runs it as root: its file must belong to root, mode 0755.",
-    "no_counter": "The page counter does not start. Jobs are held until it does.",
-    "spool_refused": (
+    "job_time": N_("It cancels jobs that wait for long. Set MaxJobTime 0 in cupsd.conf."),
+    "backend_missing": N_("The backend is not installed where CUPS looks for it: run “twinpurse-cups install” again."),
+    "backend_mode": N_("CUPS does not run the backend, or runs it as root: its file must belong to root, mode 0755."),
+    "no_counter": N_("The page counter does not start. Jobs are held until it does."),
+    "spool_refused": N_(
         "The instance did not accept some charges. They lie in its spool as files that end in .refused: look at them."
     ),
 }
@@ -89,27 +90,41 @@ def warnings(session: Session, *, now: datetime) -> list[Warning]:
 
 def _of_server(row: PrintServer, printers: Sequence[Printer], now: datetime) -> list[Warning]:
     report: dict[str, Any] = json.loads(row.report)
-    found = [Warning(row.server, "", FAULTS[code]) for code in report.get("faults", ()) if code in FAULTS]
+    found = [Warning(row.server, "", _(FAULTS[code])) for code in report.get("faults", ()) if code in FAULTS]
     silent = now - row.reported_at
     if silent > SILENT_AFTER:
         minutes = int(silent.total_seconds() // 60)
-        found.append(
-            Warning(row.server, "", f"It has not reported for {minutes:,} minutes: is twinpurse-edge running there?")
+        words = _n(
+            "It has not reported for %(num)s minute: is twinpurse-edge running there?",
+            "It has not reported for %(num)s minutes: is twinpurse-edge running there?",
+            minutes,
         )
+        found.append(Warning(row.server, "", words))
     present = [printer for printer in printers if printer.reported_at is not None]
     charged = {printer.device_uri: printer.name for printer in present if printer.charged}
     for printer in present:
         if printer.reported_at != row.reported_at:
-            found.append(Warning(row.server, printer.name, "The print server no longer has this queue."))
+            found.append(Warning(row.server, printer.name, _("The print server no longer has this queue.")))
         elif not printer.charged:
             found.append(Warning(row.server, printer.name, _bypass(printer, charged)))
     for name in report.get("loops", ()):
-        words = "It tries a failed job again without a pause (retry-current-job): set another printer-error-policy."
+        words = _("It tries a failed job again without a pause (retry-current-job): set another printer-error-policy.")
         found.append(Warning(row.server, name, words))
     return found
 
 
 def _bypass(printer: Printer, charged: Mapping[str, str]) -> str:
     twin = charged.get(printer.device_uri)
-    way = f"leads to the same printer as {twin} and gets around charging" if twin else "is not charged"
-    return f"This queue {way}. On {printer.server} run: twinpurse-cups install {printer.name}"
+    if twin:
+        return _(
+            "This queue leads to the same printer as %(twin)s and gets around charging. "
+            "On %(server)s run: twinpurse-cups install %(queue)s",
+            twin=twin,
+            server=printer.server,
+            queue=printer.name,
+        )
+    return _(
+        "This queue is not charged. On %(server)s run: twinpurse-cups install %(queue)s",
+        server=printer.server,
+        queue=printer.name,
+    )

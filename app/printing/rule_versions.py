@@ -14,6 +14,7 @@ from app.printing.limits import Limit
 from app.printing.price_models import PrintRules
 from app.printing.prices import Line, PriceBook, PriceList
 from app.settings import Settings
+from language import _
 
 HISTORY_SHOWN = 20
 NOTE_LENGTH_MAX = 300
@@ -54,7 +55,7 @@ def get(session: Session, *, kind: str, version: int) -> PrintRules:
     """Return one version. Raises NotFoundError."""
     found = session.scalar(select(PrintRules).where(PrintRules.kind == kind, PrintRules.version == version))
     if found is None:
-        raise NotFoundError("There is no such version.", version=version)
+        raise NotFoundError(_("There is no such version."), version=version)
     return found
 
 
@@ -69,8 +70,7 @@ def save(session: Session, *, kind: str, body: str, after: int, note: str, by: s
 def restore(session: Session, *, kind: str, version: int, after: int, by: str, now: datetime) -> PrintRules:
     """Bring an older version back, as a new one. Raises NotFoundError, WrongStateError (as `save`)."""
     older = get(session, kind=kind, version=version)
-    note = f"Version {version} brought back"
-    return _add(session, kind=kind, body=older.body, after=after, note=note, by=by, now=now, restores=version)
+    return _add(session, kind=kind, body=older.body, after=after, note="", by=by, now=now, restores=version)
 
 
 def _add(
@@ -86,7 +86,7 @@ def _add(
 ) -> PrintRules:
     present = version_of(session, kind=kind)
     if present != after:
-        raise WrongStateError("Somebody else has changed this meanwhile. Look at it, and save yours again.")
+        raise WrongStateError(_("Somebody else has changed this meanwhile. Look at it, and save yours again."))
     made = PrintRules(
         kind=kind,
         version=present + 1,

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from language import _
+
 
 @dataclass(frozen=True)
 class Place:
@@ -53,7 +55,7 @@ class Scope:
         """Where it holds, in words."""
         if self.printer:
             return f"{self.printer} ({self.server})"
-        return f"printers of {self.group}" if self.group else "all printers"
+        return _("printers of %(group)s", group=self.group) if self.group else _("all printers")
 
     def to_list(self) -> list[str]:
         """Return it as JSON keeps it."""
@@ -67,15 +69,15 @@ class Scope:
     @classmethod
     def read(cls, key: str) -> Scope:
         """Return the scope of a `key`. Raises ValueError."""
-        kind, _, rest = key.partition(":")
-        server, _, printer = rest.partition(":")
+        kind, _colon, rest = key.partition(":")
+        server, _colon, printer = rest.partition(":")
         if kind == "all" and not rest:
             return cls()
         if kind == "group" and rest:
             return cls(group=rest)
         if kind == "printer" and server and printer:
             return cls(server=server, printer=printer)
-        raise ValueError("Choose where it holds")
+        raise ValueError(_("Choose where it holds"))
 
 
 EVERYWHERE: Final = Scope()

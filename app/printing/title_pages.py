@@ -13,6 +13,7 @@ from app import clock
 from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.printing import titles
+from language import _, numbers
 
 blueprint = Blueprint("print_privacy", __name__, url_prefix="/admin/print-privacy")
 
@@ -33,10 +34,12 @@ def save() -> Response | tuple[str, int]:
     hidden, limited, typed = form.get("hidden") == "yes", form.get("limited") == "yes", form.get("days", "").strip()
     days = int(typed) if re.fullmatch(r"[0-9]{1,4}", typed, re.ASCII) else 0
     if limited and not 1 <= days <= titles.DAYS_MAX:
-        return _render(hidden, limited, typed[:20], f"Write the days as a number from 1 to {titles.DAYS_MAX:,}"), 422
+        wrong = _("Write the days as a number from 1 to %(most)s", most=numbers.count(titles.DAYS_MAX))
+        return _render(hidden, limited, typed[:20], wrong), 422
     keep = days if limited else 0
     writing(lambda session: titles.set_privacy(session, hidden=hidden, keep_days=keep, by=by, now=now))
-    flask.flash("Saved. Titles that are too old are blanked in the next minutes." if keep else "Saved.", "ok")
+    said = _("Saved. Titles that are too old are blanked in the next minutes.") if keep else _("Saved.")
+    flask.flash(said, "ok")
     return flask.redirect(flask.url_for(".show"), 303)
 
 

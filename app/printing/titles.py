@@ -15,6 +15,7 @@ from app.ledger.models import Note
 from app.printing import charges
 from app.printing.models import PrintJob
 from app.printing.privacy_models import PrintPrivacy
+from language import N_, _
 
 CHUNK: Final = 500
 """Jobs whose titles are blanked in one transaction."""
@@ -22,11 +23,11 @@ CHUNK: Final = 500
 DAYS_MAX: Final = 3650
 SHORT: Final = 120
 IN_BOOKS: Final = 250
-WITHOUT: Final = "A document without a title"
-HIDDEN: Final = "Title hidden"
-BLANKED: Final = "Title removed"
-NEUTRAL: Final = "Print job"
-"""What stands beside the books' entries where a title stood."""
+WITHOUT: Final = N_("A document without a title")
+HIDDEN: Final = N_("Title hidden")
+BLANKED: Final = N_("Title removed")
+NEUTRAL: Final = N_("Print job")
+"""What stands beside the books' entries where a title stood. There it is in the instance's own language."""
 
 JOINERS: Final = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
@@ -73,16 +74,16 @@ def short(title: str, length: int = SHORT) -> str:
 
 def in_books(title: str) -> str:
     """Return the words beside the entry of a job of that title."""
-    return short(title, IN_BOOKS) or NEUTRAL
+    return short(title, IN_BOOKS) or _(NEUTRAL)
 
 
 def shown(job: PrintJob, *, whole: bool = False, hidden: bool = False) -> str:
     """Return what stands for a job's title on a page. `hidden`: for whom it is not meant."""
     if job.title_removed_at is not None and not job.title:
-        return BLANKED
+        return _(BLANKED)
     if hidden:
-        return HIDDEN
-    return (in_one_line(job.title) if whole else short(job.title)) or WITHOUT
+        return _(HIDDEN)
+    return (in_one_line(job.title) if whole else short(job.title)) or _(WITHOUT)
 
 
 def anything_due(session: Session, *, now: datetime) -> bool:
@@ -121,8 +122,8 @@ def _blank_notes(session: Session, jobs: Sequence[PrintJob]) -> None:
         return
     for note in session.scalars(select(Note).where(Note.id.in_(titles))).all():
         title = titles[note.id]
-        words = f"Given back: {NEUTRAL}" if note.id in reversals else NEUTRAL
-        detail = note.detail.replace(title, NEUTRAL) if title.strip() else note.detail
+        words = _("Given back: %(what)s", what=_(NEUTRAL)) if note.id in reversals else _(NEUTRAL)
+        detail = note.detail.replace(title, _(NEUTRAL)) if title.strip() else note.detail
         session.execute(
             update(Note)
             .where(Note.id == note.id)

@@ -14,7 +14,9 @@ from app.errors import KeyReusedError
 from app.ledger.batch import Posting, post_many
 from app.ledger.models import Account
 from app.printing import rules, titles
+from app.printing.job_words import NOT_CHARGED
 from app.printing.models import PrintJob
+from language import ENGLISH, _, speaking
 
 CHUNK = 5_000
 """Jobs that are dealt with in one transaction."""
@@ -63,16 +65,24 @@ def list_seen(session: Session, *, now: datetime) -> list[Seen]:
 
 
 def assign_chunk(
-    session: Session, *, names: Sequence[str], user_id: int, now: datetime, limit: int = CHUNK
+    session: Session,
+    *,
+    names: Sequence[str],
+    user_id: int,
+    now: datetime,
+    limit: int = CHUNK,
+    language: str = ENGLISH.code,
 ) -> tuple[int, int]:
     """Give up to `limit` jobs under `names` to a person and charge the printed ones, each once.
 
     Returns (jobs, millionths charged). Charges are measured, at the price and the time of the printing.
+    `language`: the instance's own, in which the books have it.
     """
     account_id = session.scalars(select(Account.id).where(Account.user_id == user_id).with_for_update()).one()
     query = select(PrintJob).where(*_of_nobody(now), one_of(session, PrintJob.username, names))
     jobs = list(session.scalars(query.order_by(PrintJob.id).limit(limit).with_for_update()))
-    postings = [_posting(job, account_id) for job in jobs if job.state == "printed"]
+    with speaking(language):
+        postings = [_posting(job, account_id) for job in jobs if job.state == "printed"]
     for job in jobs:
         job.user_id = user_id
     session.flush()
@@ -87,7 +97,7 @@ def dismiss(session: Session, *, names: Sequence[str], reason: str, by: str) -> 
     dismissed = session.execute(
         update(PrintJob)
         .where(PrintJob.user_id.is_(None), UNPAID, one_of(session, PrintJob.username, names))
-        .values(reason=f"Not charged: {reason}, by {by}")
+        .values(reason=NOT_CHARGED.format(reason=reason, by=by))
         .execution_options(synchronize_session=False)
     )
     return int(dismissed.rowcount)  # type: ignore[attr-defined]  # SQLAlchemy types a session's result without it
@@ -106,7 +116,13 @@ def _posting(job: PrintJob, account_id: int) -> Posting:
         source="print",
         key=f"print-unmatched:{job.id}",
         title=titles.in_books(job.title),
-        detail=f"{rules.pages_in_words(pages)}, {job.printer}, as {job.username}, job {job.id}",
+        detail=_(
+            "%(pages)s, %(printer)s, as %(name)s, job %(number)s",
+            pages=rules.pages_in_words(pages),
+            printer=job.printer,
+            name=job.username,
+            number=job.id,
+        ),
         measured=True,
         at=job.updated_at,
         quantity=pages,

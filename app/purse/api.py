@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import flask
@@ -18,8 +19,9 @@ from app.people.credentials import identify, renew
 from app.people.models import User
 from app.purse import rules, service
 from app.settings import Settings, settings_of_app
+from language import LANGUAGES, N_, _, current, speaking
 
-DISABLED = "Your network account is disabled. Ask the help desk."
+DISABLED = N_("Your network account is disabled. Ask the help desk.")
 
 blueprint = Blueprint("purse_api", __name__, url_prefix="/api/v1")
 
@@ -49,29 +51,38 @@ def make_enter_code() -> dict[str, Any]:
 @blueprint.get("/internet/standing/<path:username>")
 @machine("internet")
 def show_standing(username: str) -> dict[str, Any]:
-    """Say whether one user may go on, and in words why not."""
-    settings = settings_of_app()
+    """Say whether one user may go on, and in words why not: in the instance's language, and in each by its code."""
+    settings, now = settings_of_app(), clock.now()
     user = identify(username)
-    purse = service.look_into(reading(), user=user, settings=settings, now=clock.now())
+    purse = service.look_into(reading(), user=user, settings=settings, now=now)
     session, floor = reading(), purse.account.floor
     has_left = standing.lasts(session, settings=settings, user_id=user.id, available=purse.available, floor=floor)
     word = True if has_left else standing.word_for_empty(session, settings=settings)
     allowed = not settings.enforces or (user.is_active and word is not False)
-    message = service.internet_message(purse, settings) if user.is_active else DISABLED
+    messages = {} if allowed else {code: _why_not(user, settings, now, code) for code in LANGUAGES}
     return {
         "user": user.username,
         "allowed": allowed,
         "how": word if allowed and isinstance(word, str) else "",
-        "message": "" if allowed else message,
+        "message": messages.get(settings.config.language, ""),
+        "messages": messages,
         "details_url": f"{settings.config.public_url}/",
     }
+
+
+def _why_not(user: User, settings: Settings, now: datetime, code: str) -> str:
+    with speaking(code):
+        if not user.is_active:
+            return _(DISABLED)
+        purse = service.look_into(reading(), user=user, settings=settings, now=now)
+        return service.internet_message(purse, settings)
 
 
 def _portal_user() -> User:
     call: PortalCall = flask.g.portal_call
     user = identify(call.username, call.directory_id)
     if not user.is_active:
-        raise NotFoundError("This person may not use a purse any more.")
+        raise NotFoundError(_("This person may not use a purse any more."))
     return user
 
 
@@ -85,6 +96,8 @@ def card(purse: service.Purse, settings: Settings) -> dict[str, Any]:
         "look": settings.look,
         "charges": list(config.charges),
         "mode": config.mode,
+        "language": current().code,
+        "unit": {"kind": unit.kind, "symbol": unit.symbol, "decimals": unit.decimals},
         "as_of": purse.as_of.astimezone(settings.zone).isoformat(timespec="seconds"),
         "user": {"display_name": purse.user.display_name},
         "balance_micro": balance,
@@ -94,7 +107,7 @@ def card(purse: service.Purse, settings: Settings) -> dict[str, Any]:
         "available_micro": purse.available,
         "held_text": unit.text(purse.account.reserved),
         "state": purse.state,
-        "state_text": rules.STATE_WORDS[purse.state],
+        "state_text": _(rules.STATE_WORDS[purse.state]),
         "means": purse.means,
         "next_credit": coming
         and {

@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 from app.ledger.rules import SOURCES
 from app.ledger.statement import Selection
 from app.web.addresses import read_day
+from language import N_, _
 
 KINDS: Final = {
-    "all": "All kinds",
-    "credits": "Credits",
-    "printing": "Printing",
-    "internet": "Internet",
-    "other": "Other charges",
+    "all": N_("All kinds"),
+    "credits": N_("Credits"),
+    "printing": N_("Printing"),
+    "internet": N_("Internet"),
+    "other": N_("Other charges"),
 }
 """Together they hold every line: what is neither a credit nor printing nor Internet use is another charge."""
 
@@ -64,20 +65,20 @@ def read(arguments: Mapping[str, str]) -> Filter:
     kind, first, last = arguments.get("kind") or "all", arguments.get("from", ""), arguments.get("to", "")
     problems = {}
     if kind not in KINDS:
-        problems["kind"] = "Choose one of the list"
+        problems["kind"] = _("Choose one of the list")
     if first and not read_day(first):
-        problems["from"] = "Write the first day as 2026-11-01"
+        problems["from"] = _("Write the first day as 2026-11-01")
     if last and not read_day(last):
-        problems["to"] = "Write the last day as 2026-11-30"
+        problems["to"] = _("Write the last day as 2026-11-30")
     if not problems and first and last and first > last:
-        problems["to"] = "The last day must be on or after the first day"
+        problems["to"] = _("The last day must be on or after the first day")
     return Filter(kind, first[:40], last[:40], problems)
 
 
 def kinds_for(charges: Sequence[str]) -> dict[str, str]:
     """Return the kinds that a purse can have, with their names: no Internet where only printing is charged."""
     missing = {"printing" if "print" not in charges else "", "internet" if "internet" not in charges else ""}
-    return {kind: name for kind, name in KINDS.items() if kind not in missing}
+    return {kind: _(name) for kind, name in KINDS.items() if kind not in missing}
 
 
 def _start_of(day: date, zone: ZoneInfo) -> datetime:

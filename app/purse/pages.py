@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import flask
 from flask import Blueprint, Response, request
@@ -20,13 +20,15 @@ from app.ledger import accounts, statement
 from app.ledger.models import Account
 from app.ledger.statement import Line
 from app.people import service as people
-from app.purse import filters, rules, service, story
+from app.purse import filters, kept_page, rules, service, story
 from app.settings import settings_of_app
-from app.web import charts
+from app.web import bars, charts
 from app.web.addresses import read_number
+from language import _, dates
 
-LATELY = 5
+LATELY = 7
 CHART_DAYS = 30
+USED_DAYS = 14
 PAGE = 50
 
 blueprint = Blueprint("purse", __name__)
@@ -36,6 +38,7 @@ blueprint = Blueprint("purse", __name__)
 @signed_in
 def show_balance() -> str:
     """Show how much is left, for what it is enough, when more comes, and what changed lately."""
+    kept_page.note(current_user.token)
     settings, session, now = settings_of_app(), reading(), clock.now()
     user = people.get_user(session, user_id=current_user.id)
     purse = service.look_into(session, user=user, settings=settings, now=now)
@@ -54,12 +57,25 @@ def show_balance() -> str:
             name=settings.config.name,
             text=settings.unit.text,
             change=settings.unit.change,
-            low=service.low_from(purse.account, settings),
+            low=service.low_from(purse),
             credited={day.on for day in days if day.credited},
         ),
         chart_first=days[0].on,
+        used=_used_by_day(days[-USED_DAYS - 1 :]),
         internet_prices=internet_prices(session, user_id=user.id) if settings.charges_internet else (),
         cards_are_in_use=cards.are_in_use(session),
+    )
+
+
+def _used_by_day(days: list[statement.Day]) -> bars.BarChart:
+    """Draw what went out on each day but the first, which tells where the second began."""
+    went_out = [(day.on, max(0, before.balance + day.credited - day.balance)) for before, day in pairwise(days)]
+    return bars.bar_chart(
+        [(dates.short_weekday_and_day(on), amount, "") for on, amount in went_out],
+        title=_("Used by day"),
+        text=settings_of_app().unit.text,
+        columns=(_("Day"), _("Used"), ""),
+        labels=[dates.short_day(went_out[index][0]) for index in (0, 7, 13)],
     )
 
 
@@ -132,7 +148,7 @@ def _opened(session: Session, account: Account) -> Line | None:
     entry_id = read_number(request.args["open"])
     line = statement.line(session, account_id=account.id, entry_id=entry_id) if entry_id is not None else None
     if line is None:
-        raise NotFoundError("There is no such line on your statement.")
+        raise NotFoundError(_("There is no such line on your statement."))
     return line
 
 

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 from app.accounts.rules import floor_in_words
 from app.money import Unit
+from language import N_, _, _n, dates, numbers
 
 PACE_DAYS: Final = 28
 """The pace is what was used in the last four weeks: whole weeks, since weekdays differ."""
 
-NO_LIMIT: Final = "No limit"
+NO_LIMIT: Final = N_("No limit")
 
-STATE_WORDS: Final = {"ok": "Fine", "low": "Low", "empty": "Empty"}
+STATE_WORDS: Final = {"ok": N_("Fine"), "low": N_("Low"), "empty": N_("Empty")}
 
 
 def state(*, available: int, floor: int | None, low_balance: int) -> str:
@@ -30,7 +31,7 @@ def state(*, available: int, floor: int | None, low_balance: int) -> str:
 def limit_in_words(floor: int | None, unit: Unit) -> str:
     """Return where a purse ends, for its owner: "−$5.00", "No limit", and "" for the usual end at 0."""
     if floor is None:
-        return NO_LIMIT
+        return _(NO_LIMIT)
     return floor_in_words(floor, unit) if floor else ""
 
 
@@ -38,19 +39,22 @@ def enough_for(*, pages: int | None, mb: int | None, hours: int | None = None) -
     """Return what an amount pays for: "Enough for about 68 pages"; None: is not charged here, or is free."""
     parts = []
     if pages is not None:
-        parts.append("1 page" if pages == 1 else f"about {pages:,} pages" if pages else "a page")
+        parts.append(_n("1 page", "about %(num)s pages", pages) if pages else _("a page"))
     if mb is not None:
-        parts.append(f"about {mb:,}\N{NO-BREAK SPACE}MB" if mb else "1\N{NO-BREAK SPACE}MB")
+        parts.append(_("about %(mb)s\N{NO-BREAK SPACE}MB", mb=numbers.count(mb)) if mb else "1\N{NO-BREAK SPACE}MB")
     if hours is not None:
-        parts.append(f"about {_counted(hours, 'hour')} on the Internet" if hours else "an hour on the Internet")
+        known = _n("about %(num)s hour on the Internet", "about %(num)s hours on the Internet", hours) if hours else ""
+        parts.append(known or _("an hour on the Internet"))
     if not parts:
         return ""
-    return f"{'Enough' if pages or mb or hours else 'Not enough'} for {' or '.join(parts)}"
+    what = parts[0] if len(parts) == 1 else _("%(first)s or %(second)s", first=parts[0], second=parts[1])
+    return _("Enough for %(what)s", what=what) if pages or mb or hours else _("Not enough for %(what)s", what=what)
 
 
 def purse_name(charges: Sequence[str]) -> str:
     """Return what people call this purse: "print purse", "Internet purse", or "purse" when it pays for both."""
-    return {"print": "print purse", "internet": "Internet purse"}.get("+".join(charges), "purse")
+    names = {"print": N_("print purse"), "internet": N_("Internet purse")}
+    return _(names.get("+".join(charges), N_("purse")))
 
 
 def pace_days(age: timedelta) -> int:
@@ -64,61 +68,62 @@ def lasts(*, available: int, used: int, days: int = PACE_DAYS) -> str:
         return ""
     left = available * days // used
     if left < 1:
-        return "less than a day"
+        return _("less than a day")
     if left < 14:
-        return "about 1 day" if left == 1 else f"about {left} days"
+        return _n("about %(num)s day", "about %(num)s days", left)
     if left < 70:
-        return f"about {left // 7} weeks"
-    return "more than 2 months"
+        return _n("about %(num)s week", "about %(num)s weeks", left // 7)
+    return _("more than 2 months")
 
 
 def day_in_words(day: date, today: date) -> str:
     """Return "Today", "Yesterday", "Tomorrow", "Monday 16 November"; the year only when it is another one."""
-    near = {0: "Today", -1: "Yesterday", 1: "Tomorrow"}.get((day - today).days)
-    year = f" {day.year}" if day.year != today.year else ""
-    return near or f"{day:%A} {day.day} {day:%B}{year}"
+    return _near(day, today) or dates.weekday_and_day(day, year=day.year != today.year)
 
 
 def day_in_short(day: date, today: date) -> str:
     """Return "Today", "Yesterday", "Mon 16 Nov" for tables."""
-    near = {0: "Today", -1: "Yesterday"}.get((day - today).days)
-    year = f" {day.year}" if day.year != today.year else ""
-    return near or f"{day:%a} {day.day} {day:%b}{year}"
+    near = _near(day, today) if day <= today else ""
+    return near or dates.short_weekday_and_day(day, year=day.year != today.year)
 
 
 def moment_in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     """Return a coming moment: "Today 07:00", "Monday 07:00" within a week, "1 December 00:05" later."""
     local, today = at.astimezone(zone), now.astimezone(zone).date()
     days = (local.date() - today).days
-    year = f" {local.year}" if local.year != today.year else ""
     if days in (0, 1):
-        return f"{'Today' if days == 0 else 'Tomorrow'} {local:%H:%M}"
-    if 1 < days < 7:
-        return f"{local:%A} {local:%H:%M}"
-    return f"{local.day} {local:%B}{year} {local:%H:%M}"
+        day = _near(local.date(), today)
+    else:
+        day = dates.weekday(local) if 1 < days < 7 else dates.day(local, year=local.year != today.year)
+    return _("%(day)s %(clock)s", day=day, clock=dates.clock(local))
 
 
 def coming_in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     """Return how long it is until a coming moment: "in 20 minutes", "in 5 hours", "in 4 days" (calendar days)."""
     days = (at.astimezone(zone).date() - now.astimezone(zone).date()).days
     if days > 1:
-        return f"in {days} days"
+        return _n("in %(num)s day", "in %(num)s days", days)
     minutes = max(1, int((at - now).total_seconds() // 60))
     if minutes < 60:
-        return f"in {_counted(minutes, 'minute')}"
-    return f"in {_counted(minutes // 60, 'hour')}"
+        return _n("in %(num)s minute", "in %(num)s minutes", minutes)
+    return _n("in %(num)s hour", "in %(num)s hours", minutes // 60)
 
 
 def ago_in_words(age: timedelta) -> str:
     """Return an age: "33 minutes ago", "2 hours ago", "3 days ago"."""
     minutes = int(age.total_seconds() // 60)
     if minutes < 1:
-        return "less than a minute ago"
+        return _("less than a minute ago")
     if minutes < 60:
-        return f"{_counted(minutes, 'minute')} ago"
+        return _n("%(num)s minute ago", "%(num)s minutes ago", minutes)
     hours = minutes // 60
-    return f"{_counted(hours, 'hour')} ago" if hours < 48 else f"{hours // 24} days ago"
+    if hours < 48:
+        return _n("%(num)s hour ago", "%(num)s hours ago", hours)
+    return _n("%(num)s day ago", "%(num)s days ago", hours // 24)
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def _near(day: date, today: date) -> str:
+    """The word for a day beside today; "" for any other."""
+    words = {0: N_("Today"), -1: N_("Yesterday"), 1: N_("Tomorrow")}
+    near = words.get((day - today).days)
+    return _(near) if near else ""

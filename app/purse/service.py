@@ -13,6 +13,7 @@ from app.internet import rates
 from app.internet import rules as internet
 from app.ledger import accounts, statement
 from app.ledger.models import Account
+from app.notices import choices
 from app.people.models import User
 from app.printing import calculator
 from app.printing import rules as printing
@@ -20,6 +21,7 @@ from app.printing.models import PrintJob
 from app.purse import rules
 from app.schedules import service as schedules
 from app.settings import Settings
+from language import _
 
 TREND_DAYS = 14
 NOT_PRINTED_FOR = timedelta(days=14)
@@ -30,13 +32,15 @@ class Purse:
     """What pages, portal and proxy say of a purse. Amounts in millionths; words ready to be shown.
 
     `spendable` is what may still be taken, counted from the limit, None when there is none; `limit` says a limit that
-    is not 0 to its owner. `maximum` is what credits fill the purse up to, None when nothing bounds it.
+    is not 0 to its owner. `low_balance`: from where down it is low to them, counted from the limit. `maximum` is what
+    credits fill the purse up to, None when nothing bounds it; `page_price` what one more usual page costs them.
     """
 
     user: User
     account: Account
     as_of: datetime
     state: str
+    low_balance: int
     spendable: int | None
     limit: str
     means: str
@@ -45,6 +49,7 @@ class Purse:
     next_credit: schedules.NextCredit | None
     next_when: str
     maximum: int | None
+    page_price: int
 
     @property
     def available(self) -> int:
@@ -55,32 +60,36 @@ class Purse:
 def look_into(session: Session, *, user: User, settings: Settings, now: datetime) -> Purse:
     """Return the user's purse as it is now. Raises NotFoundError for a user without one."""
     account = accounts.get_account(session, user_id=user.id)
-    config = settings.config
+    low_balance = choices.threshold_of(session, user_id=user.id, settings=settings)
     days = rules.pace_days(now - account.created_at)
-    used, _ = statement.charged_since(
+    used, _since = statement.charged_since(
         session, account_id=account.id, since=now - timedelta(days=days), sources=("print", "internet")
     )
     left = spendable(available=account.available, floor=account.floor)
+    page = calculator.usual_page(session, user_id=user.id, settings=settings) if settings.charges_print else 0
     coming = schedules.next_credit(session, user_id=user.id, balance=account.balance, now=now)
     return Purse(
         user=user,
         account=account,
         as_of=now,
-        state=rules.state(available=account.available, floor=account.floor, low_balance=config.low_balance),
+        state=rules.state(available=account.available, floor=account.floor, low_balance=low_balance),
+        low_balance=low_balance,
         spendable=left,
         limit=rules.limit_in_words(account.floor, settings.unit),
-        means=rules.NO_LIMIT if left is None else _means(session, user.id, left, settings, now),
+        means=_(rules.NO_LIMIT) if left is None else _means(session, user.id, left, page, settings, now),
         lasts="" if left is None else rules.lasts(available=left, used=used, days=days),
         used_weekly=used * 7 // days,
         next_credit=coming,
         next_when=rules.moment_in_words(coming.at, now, settings.zone) if coming else "",
         maximum=_maximum(session, user.id),
+        page_price=page,
     )
 
 
-def low_from(account: Account, settings: Settings) -> int | None:
-    """Return from which balance down the purse is low, in millionths, counted from its limit; None without one."""
-    return None if account.floor is None else account.floor + settings.config.low_balance
+def low_from(purse: Purse) -> int | None:
+    """Return from which balance down a purse is low to its owner, in millionths; None for never."""
+    floor = purse.account.floor
+    return None if floor is None or not purse.low_balance else floor + purse.low_balance
 
 
 def trend(session: Session, *, account_id: int, settings: Settings, now: datetime, days: int) -> list[tuple[date, int]]:
@@ -109,21 +118,27 @@ def not_printed(session: Session, *, user_id: int, now: datetime, limit: int) ->
 def internet_message(purse: Purse, settings: Settings) -> str:
     """Return one plain line that says why the Internet is refused, and when it comes back."""
     unit = settings.unit
-    if purse.next_credit is None:
-        following = "No credit is planned."
+    name = rules.purse_name(settings.config.charges)
+    if purse.account.floor:
+        empty = _("Your %(purse)s is empty: its limit of %(limit)s is reached.", purse=name, limit=purse.limit)
     else:
-        following = f"Next credit: {unit.change(purse.next_credit.amount)} on {purse.next_when}."
-    name = "Internet purse" if settings.config.charges == ["internet"] else "purse"
-    still = " Printing is not affected: it has its own purse." if settings.config.charges == ["internet"] else ""
-    left = f"{unit.text(purse.available)} left" if not purse.account.floor else f"its limit of {purse.limit} is reached"
-    return f"Your {name} is empty: {left}. {following}{still}"
+        empty = _("Your %(purse)s is empty: %(amount)s left.", purse=name, amount=unit.text(purse.available))
+    parts = [empty, next_credit_in_words(purse, settings) or _("No credit is planned.")]
+    if not settings.charges_print:
+        parts.append(_("Printing is not affected: it has its own purse."))
+    return " ".join(parts)
 
 
-def _means(session: Session, user_id: int, left: int, settings: Settings, now: datetime) -> str:
-    pages = None
-    if settings.charges_print:
-        usual = calculator.usual_page(session, user_id=user_id, settings=settings)
-        pages = printing.pages_for(available=left, price=usual)
+def next_credit_in_words(purse: Purse, settings: Settings) -> str:
+    """Return when a purse gets more, and how much, as a sentence; "" where none is planned."""
+    if purse.next_credit is None:
+        return ""
+    amount = settings.unit.change(purse.next_credit.amount)
+    return _("Next credit: %(amount)s on %(when)s.", amount=amount, when=purse.next_when)
+
+
+def _means(session: Session, user_id: int, left: int, page: int, settings: Settings, now: datetime) -> str:
+    pages = printing.pages_for(available=left, price=page) if settings.charges_print else None
     mb = hours = None
     if settings.charges_internet:
         per_mb, per_period, period_s = rates.price_now(session, user_id=user_id, settings=settings, now=now)

@@ -16,6 +16,7 @@ from app.money import MINUS, Unit
 from app.printing import charges, charging, price_words
 from app.printing import rules as printing
 from app.printing.models import PrintJob
+from language import _, numbers
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,11 @@ def tell(session: Session, *, account_id: int, line: Line, unit: Unit) -> Story:
     reverses = _line(session, account_id, line.reverses_id)
     reversed_by = _line(session, account_id, line.reversed_by_id)
     if reversed_by is not None:
-        steps.append(Step(reversed_by.booked_at, "Reversed", reversed_by.amount, moves=True, small=reversed_by.detail))
+        steps.append(
+            Step(reversed_by.booked_at, _("Reversed"), reversed_by.amount, moves=True, small=reversed_by.detail)
+        )
     return Story(
-        about="The job" if job else "The line",
+        about=_("The job") if job else _("The line"),
         steps=steps,
         facts=_facts(line, job, unit),
         overrun=sum(part.overrun for part in parts),
@@ -82,61 +85,71 @@ def _line(session: Session, account_id: int, entry_id: int | None) -> Line | Non
 def _steps_of_hold(placed: Hold, job: PrintJob | None, parts: list[Line], unit: Unit) -> list[Step]:
     counted = job.pages_counted if job else None
     price = _reckoning(job, counted, unit) if job and counted else ""
-    held = f"Held for {printing.pages_in_words(counted)}, before printing" if counted else "Held before use"
+    held = _("Held before use")
+    if counted:
+        held = _("Held for %(pages)s, before printing", pages=printing.pages_in_words(counted))
     steps = [Step(placed.created_at, held, placed.amount, small=price)]
     if placed.state == "expired" and placed.ended_at is not None:
-        steps.append(Step(placed.ended_at, "The hold ran out of time", placed.amount, small="free to use again"))
+        steps.append(Step(placed.ended_at, _("The hold ran out of time"), placed.amount, small=_("free to use again")))
     for part in parts:
         if part.is_beyond_hold:
-            what, small = "Charged beyond the hold", "more was printed than was counted before"
+            what, small = _("Charged beyond the hold"), _("more was printed than was counted before")
         else:
-            pages = printing.pages_in_words(part.quantity) if part.quantity is not None else "what was used"
-            what, small = f"Charged for {pages}", _overrun(part, unit)
+            what, small = _("Charged for what was used"), _overrun(part, unit)
+            if part.quantity is not None:
+                what = _("Charged for %(pages)s", pages=printing.pages_in_words(part.quantity))
             printed = job.pages_printed if job else None
             if job and printed and printed != counted:
                 small = "; ".join(filter(None, (_reckoning(job, printed, unit), small)))
         steps.append(Step(part.booked_at, what, part.amount, moves=True, small=small))
     rest = placed.amount - (placed.captured or 0)
     if placed.state == "captured" and rest > 0 and placed.ended_at is not None:
-        steps.append(Step(placed.ended_at, "Rest of the hold released", rest, small="free to use again, never charged"))
+        small = _("free to use again, never charged")
+        steps.append(Step(placed.ended_at, _("Rest of the hold released"), rest, small=small))
     return steps
 
 
 def _steps(line: Line) -> list[Step]:
     if line.reverses_id is not None:
-        what = "Reversed"
+        what = _("Reversed")
     elif line.source == "allocation":
-        what = "Credited by schedule" if line.amount >= 0 else "Reset by schedule"
+        what = _("Credited by schedule") if line.amount >= 0 else _("Reset by schedule")
     elif line.source == "internet":
-        what = "Used"
+        what = _("Used")
     else:
-        what = "Added" if line.amount >= 0 else "Taken"
+        what = _("Added") if line.amount >= 0 else _("Taken")
     steps = [Step(line.at, what, line.amount, moves=True, small=line.detail)]
     if abs((line.booked_at - line.at).total_seconds()) >= 1:
-        steps.append(Step(line.booked_at, "Booked", small="when the report of it arrived"))
+        steps.append(Step(line.booked_at, _("Booked"), small=_("when the report of it arrived")))
     return steps
 
 
 def _facts(line: Line, job: PrintJob | None, unit: Unit) -> list[tuple[str, str]]:
     facts = []
     if job is not None:
-        facts += [("Document", job.title or "without a title"), ("Printer", job.printer), ("Sent by", job.username)]
+        facts.append((_("Document"), job.title or _("without a title")))
+        facts += [(_("Printer"), job.printer), (_("Sent by"), job.username)]
         if job.pages_counted is not None:
-            facts.append(("Counted", printing.pages_in_words(job.pages_counted)))
+            facts.append((_("Counted"), printing.pages_in_words(job.pages_counted)))
         if job.pages_printed is not None:
-            said = " (estimated: the printer does not say)" if job.estimated else ""
-            facts.append(("Printed", f"{printing.pages_in_words(job.pages_printed)}{said}"))
-            facts.append(("Price", _reckoning(job, job.pages_printed, unit)))
-        facts += [("Print server", job.server), ("Job", f"{job.job_number}, run {job.run}")]
+            pages = printing.pages_in_words(job.pages_printed)
+            if job.estimated:
+                pages = _("%(pages)s (estimated: the printer does not say)", pages=pages)
+            facts.append((_("Printed"), pages))
+            facts.append((_("Price"), _reckoning(job, job.pages_printed, unit)))
+        number = _("%(number)s, run %(run)s", number=job.job_number, run=job.run)
+        facts += [(_("Print server"), job.server), (_("Job"), number)]
     else:
-        facts.append(("What", line.title))
-        facts += [("Details", line.detail)] if line.detail else []
+        facts.append((_("What"), line.title))
+        facts += [(_("Details"), line.detail)] if line.detail else []
     if line.source == "internet" and line.quantity is not None:
-        facts.append(("Data", f"{internet.size_in_words(abs(line.quantity))} ({abs(line.quantity):,} bytes)"))
+        size, number = internet.size_in_words(abs(line.quantity)), numbers.count(abs(line.quantity))
+        facts.append((_("Data"), _("%(size)s (%(number)s bytes)", size=size, number=number)))
     exact = f"{MINUS if line.amount < 0 else '+'}{unit.price(line.amount)}"
-    facts += [("Exactly", exact)] if exact != unit.change(line.amount) else []
-    facts.append(("Balance", f"{unit.text(line.balance - line.amount)} before, {unit.text(line.balance)} after"))
-    facts.append(("Entry", str(line.entry_id)))
+    facts += [(_("Exactly"), exact)] if exact != unit.change(line.amount) else []
+    before, after = unit.text(line.balance - line.amount), unit.text(line.balance)
+    facts.append((_("Balance"), _("%(before)s before, %(after)s after", before=before, after=after)))
+    facts.append((_("Entry"), str(line.entry_id)))
     return facts
 
 
@@ -146,4 +159,6 @@ def _reckoning(job: PrintJob, pages: int, unit: Unit) -> str:
 
 
 def _overrun(line: Line, unit: Unit) -> str:
-    return f"{unit.price(line.overrun)} of it was more than there was" if line.overrun else ""
+    if not line.overrun:
+        return ""
+    return _("%(amount)s of it was more than there was", amount=unit.price(line.overrun))

@@ -24,13 +24,15 @@ from app.quarantine.service import Booked, UnknownName
 from app.settings import settings_of_app
 from app.web.addresses import read_number, read_text
 from app.web.sheets import BOM, as_csv, guarded
+from language import N_, _, _n
 
 PAGE = 50
 FOUND_MAX = 20
 QUERY_LENGTH_MAX = 100
 REASON_LENGTH_MAX = 200
 HEAD = (
-    "name", "machines", "first", "last", "bytes", "requests", "pages", "jobs not printed", "would charge", "known as"
+    N_("name"), N_("machines"), N_("first"), N_("last"), N_("bytes"), N_("requests"), N_("pages"),
+    N_("jobs not printed"), N_("would charge"), N_("known as"),
 )  # fmt: skip
 
 blueprint = Blueprint("quarantine", __name__, url_prefix="/admin/people/unknown")
@@ -88,7 +90,7 @@ def download() -> Response:
         )
         for name in found
     ]
-    response = flask.Response(BOM + as_csv([HEAD, *rows]), mimetype="text/csv")
+    response = flask.Response(BOM + as_csv([[_(column) for column in HEAD], *rows]), mimetype="text/csv")
     day = now.astimezone(zone).date().isoformat()
     response.headers["Content-Disposition"] = f'attachment; filename="unknown-names-{settings.config.id}-{day}.csv"'
     return response
@@ -118,7 +120,8 @@ def assign(handle: str) -> Response | tuple[str, int]:
         return _render(name, error=exc.message), 422
     except UnavailableError as exc:
         return _render(name, error=exc.message), 503
-    flask.flash(f"“{name.key}” is {person.display_name} now. {_done_in_words(done, unit)}", "ok")
+    known = _("“%(name)s” is %(person)s now.", name=name.key, person=person.display_name)
+    flask.flash(f"{known} {_done_in_words(done, unit)}", "ok")
     return flask.redirect(flask.url_for("accounts.show", user_id=person.id), 303)
 
 
@@ -128,9 +131,9 @@ def dismiss(handle: str) -> Response | tuple[str, int]:
     """Charge nobody for what stands under the name, for a reason that is kept."""
     name, reason = _get(handle), read_text(request.form, "reason", REASON_LENGTH_MAX).strip()
     if not reason:
-        return _render(name, reason_error="Give a reason"), 422
+        return _render(name, reason_error=_("Give a reason")), 422
     service.dismiss(name, reason=reason, by=current_user.signature, now=clock.now())
-    flask.flash(f"What “{name.key}” used is charged to nobody. It is kept, with your reason.", "ok")
+    flask.flash(_("What “%(name)s” used is charged to nobody. It is kept, with your reason.", name=name.key), "ok")
     return flask.redirect(flask.url_for(".list_names"), 303)
 
 
@@ -138,7 +141,7 @@ def used_in_words(name: UnknownName) -> str:
     """Return what stands under a name: "85 MB, 12 pages, 3 jobs not printed"."""
     parts = [size_in_words(name.size_bytes)] if name.rows else []
     parts += [pages_in_words(name.pages)] if name.pages else []
-    parts += [f"{name.refused:,} job{'' if name.refused == 1 else 's'} not printed"] if name.refused else []
+    parts += [_n("%(num)s job not printed", "%(num)s jobs not printed", name.refused)] if name.refused else []
     return ", ".join(parts)
 
 
@@ -167,6 +170,13 @@ def _render(name: UnknownName, *, error: str = "", reason_error: str = "") -> st
 
 def _done_in_words(done: Booked, unit: Any) -> str:
     if not done.rows and not done.jobs:
-        return "Nothing more was to be charged."
-    jobs = f", {done.jobs:,} print job{'' if done.jobs == 1 else 's'} moved to them" if done.jobs else ""
-    return f"Charged {unit.price(done.charged)} for what it had used{jobs}."
+        return _("Nothing more was to be charged.")
+    charged = unit.price(done.charged)
+    if not done.jobs:
+        return _("Charged %(amount)s for what it had used.", amount=charged)
+    return _n(
+        "Charged %(amount)s for what it had used, %(num)s print job moved to them.",
+        "Charged %(amount)s for what it had used, %(num)s print jobs moved to them.",
+        done.jobs,
+        amount=charged,
+    )

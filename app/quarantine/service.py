@@ -18,6 +18,7 @@ from app.people.models import User
 from app.people.rules import name_key
 from app.printing import unmatched as printing
 from app.settings import Settings
+from language import _, speaking
 
 
 @dataclass
@@ -99,7 +100,7 @@ def get(session: Session, *, handle: str, settings: Settings, now: datetime) -> 
     for name in list_names(session, settings=settings, now=now):
         if name.handle == handle:
             return name
-    raise NotFoundError("Nothing stands under this name any more: it was assigned or dismissed.")
+    raise NotFoundError(_("Nothing stands under this name any more: it was assigned or dismissed."))
 
 
 def count(session: Session, *, settings: Settings, now: datetime) -> int:
@@ -120,12 +121,15 @@ def assign(name: UnknownName, *, user_id: int, settings: Settings, by: str, now:
     plan = rates.load(reading(), settings)
 
     def book_usage(session: Session) -> tuple[int, int]:
-        done = internet.assign_chunk(session, names=name.sent, user_id=user_id, plan=plan, by=by, now=now)
+        with speaking(settings.config.language):  # what stands in the books
+            done = internet.assign_chunk(session, names=name.sent, user_id=user_id, plan=plan, by=by, now=now)
         return done.rows, done.charged
 
     rows, charged = _in_chunks(book_usage)
     jobs, printed = _in_chunks(
-        lambda session: printing.assign_chunk(session, names=name.sent, user_id=user_id, now=now)
+        lambda session: printing.assign_chunk(
+            session, names=name.sent, user_id=user_id, now=now, language=settings.config.language
+        )
     )
     return Booked(rows, jobs, charged + printed)
 

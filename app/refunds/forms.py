@@ -9,21 +9,17 @@ from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 
 from app.money import Unit, parse_amount, plain
-from app.refunds.rules import problem_of_text
+from app.refunds.rules import NO_ANSWER, NO_REASON, problem_of_text
+from language import N_, _
 
 
-def _said(what: str) -> Any:
+def _said(missing: str = "") -> Any:
     def check(_form: FlaskForm, field: Field) -> None:
-        problem = problem_of_text(field.data or "", what=what)
+        problem = problem_of_text(field.data or "", missing=missing)
         if problem:
             raise ValidationError(problem)
 
     return check
-
-
-def _said_or_nothing(_form: FlaskForm, field: Field) -> None:
-    if (field.data or "").strip():
-        _said("")(_form, field)
 
 
 def _amount(_form: FlaskForm, field: Field) -> None:
@@ -32,20 +28,20 @@ def _amount(_form: FlaskForm, field: Field) -> None:
     except ValueError as exc:
         raise ValidationError(str(exc)) from None
     if amount <= 0:
-        raise ValidationError("The amount must be more than 0")
+        raise ValidationError(_("The amount must be more than 0"))
 
 
 class AskForm(FlaskForm):
     """A user asks for the charge of a job back."""
 
-    reason: Any = StringField("What went wrong?", validators=[_said("a reason")])
+    reason: Any = StringField(N_("What went wrong?"), validators=[_said(NO_REASON)])
 
 
 class ApproveForm(FlaskForm):
     """Somebody gives back what was asked for, whole or in part."""
 
-    amount: Any = StringField("Give back", validators=[_amount])
-    answer: Any = StringField("Words for who asked", validators=[_said_or_nothing])
+    amount: Any = StringField(N_("Give back"), validators=[_amount])
+    answer: Any = StringField(N_("Words for who asked"), validators=[_said()])
 
     def fill(self, amount: int, unit: Unit) -> None:
         """Begin with an amount, exact."""
@@ -55,14 +51,14 @@ class ApproveForm(FlaskForm):
 class RefuseForm(FlaskForm):
     """Somebody refuses, with words."""
 
-    words: Any = StringField("Why not?", validators=[_said("the reason, for who asked")])
+    words: Any = StringField(N_("Why not?"), validators=[_said(NO_ANSWER)])
 
 
 class GiveForm(FlaskForm):
     """An administrator gives back unasked."""
 
-    amount: Any = StringField("Give back", validators=[_amount])
-    why: Any = StringField("Reason", validators=[_said("a reason")])
+    amount: Any = StringField(N_("Give back"), validators=[_amount])
+    why: Any = StringField(N_("Reason"), validators=[_said(NO_REASON)])
 
     def fill(self, amount: int, unit: Unit) -> None:
         """Begin with an amount, exact."""

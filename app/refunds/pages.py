@@ -27,6 +27,7 @@ from app.refunds.forms import ApproveForm, AskForm, GiveForm, RefuseForm
 from app.refunds.models import Refund
 from app.settings import settings_of_app
 from app.web.addresses import read_number
+from language import _
 
 PAGE = 25
 ID = job_pages.ID
@@ -55,7 +56,7 @@ def ask(job_id: int) -> Response | tuple[str, int]:
     reason, user_id, now = form.reason.data, current_user.id, clock.now()
     try:
         writing(lambda session: service.ask(session, job_id=job_id, user_id=user_id, reason=reason, now=now))
-        flask.flash("Asked for. Somebody decides over it; the answer stands here.", "ok")
+        flask.flash(_("Asked for. Somebody decides over it; the answer stands here."), "ok")
     except WrongStateError as exc:
         flask.flash(exc.message, "bad")
     return flask.redirect(flask.url_for("print_jobs.show_own", job_id=job_id), 303)
@@ -68,7 +69,7 @@ def withdraw(job_id: int) -> Response:
     user_id, now = current_user.id, clock.now()
     try:
         writing(lambda session: service.withdraw(session, job_id=job_id, user_id=user_id, now=now))
-        flask.flash("Withdrawn. You may ask again.", "ok")
+        flask.flash(_("Withdrawn. You may ask again."), "ok")
     except WrongStateError as exc:
         flask.flash(exc.message, "bad")
     return flask.redirect(flask.url_for("print_jobs.show_own", job_id=job_id), 303)
@@ -149,15 +150,17 @@ def _decide(
         at.errors = [exc.message]
     except DailyLimitError as exc:
         free, daily = (unit.price(int(str(exc.facts[name]))) for name in ("left_micro", "limit_micro"))
-        at.errors = [f"You may adjust and refund {daily} a day; {free} of it is left today"]
+        at.errors = [
+            _("You may adjust and refund %(daily)s a day; %(left)s of it is left today", daily=daily, left=free)
+        ]
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(problem)s Nothing was changed.", problem=exc.message), "bad")
         return flask.redirect(flask.url_for("print_jobs.show", job_id=job_id), 303)
     else:
-        said = (
-            f"Refunded {unit.price(refund.amount)}." if refund.state == "approved" else "Refused; your words are kept."
-        )
-        flask.flash(said, "ok")
+        if refund.state == "approved":
+            flask.flash(_("Refunded %(amount)s.", amount=unit.price(refund.amount)), "ok")
+        else:
+            flask.flash(_("Refused; your words are kept."), "ok")
         return flask.redirect(flask.url_for("print_jobs.show", job_id=job_id), 303)
     return job_pages.render_for_admin(job_pages.any_job(reading(), job_id=job_id), **forms), 422
 

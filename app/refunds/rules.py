@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from language import N_, _
+
 TEXT_LENGTH_MAX: Final = 200
 STATE_WORDS: Final = {
-    "open": "Asked for",
-    "approved": "Refunded",
-    "refused": "Refused",
-    "withdrawn": "Withdrawn",
+    "open": N_("Asked for"),
+    "approved": N_("Refunded"),
+    "refused": N_("Refused"),
+    "withdrawn": N_("Withdrawn"),
 }
 
 
@@ -29,12 +31,19 @@ def split(amounts: Sequence[int], amount: int) -> list[int]:
     return parts
 
 
-def problem_of_text(text: str, *, what: str) -> str:
-    """Return what is wrong with a reason or an answer, as a sentence for its field; "" for nothing."""
+NO_REASON: Final = N_("Give a reason")
+NO_ANSWER: Final = N_("Give the reason, for who asked")
+
+
+def problem_of_text(text: str, *, missing: str = "") -> str:
+    """Return what is wrong with a reason or an answer, as a sentence for its field; "" for nothing.
+
+    `missing`: what is said where nothing was written, NO_REASON or NO_ANSWER; "" where that is no problem.
+    """
     if not text.strip():
-        return f"Give {what}"
+        return _(missing) if missing else ""
     if len(text.strip()) > TEXT_LENGTH_MAX:
-        return f"Use at most {TEXT_LENGTH_MAX} characters"
+        return _("Use at most %(most)s characters", most=TEXT_LENGTH_MAX)
     if not text.strip().isprintable():
-        return "Write it in one line"
+        return _("Write it in one line")
     return ""

@@ -24,6 +24,7 @@ from app.printing.models import PrintJob
 from app.printing.releases import Actor
 from app.refunds import rules
 from app.refunds.models import Refund
+from language import _, speaking
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def ask(session: Session, *, job_id: int, user_id: int, reason: str, now: dateti
     """
     job = _job(session, job_id)
     if job.user_id != user_id:
-        raise NotFoundError("There is no such job of yours.", job=job_id)
-    reason = _text(reason, what="a reason")
+        raise NotFoundError(_("There is no such job of yours."), job=job_id)
+    reason = _text(reason, missing=rules.NO_REASON)
     refused = None
     for earlier in of_job(session, job_id=job_id):
         if earlier.state == "open":
@@ -53,7 +54,7 @@ def ask(session: Session, *, job_id: int, user_id: int, reason: str, now: dateti
         refused = refused or (earlier if earlier.state == "refused" else None)
     _refundable(session, job)
     if refused is not None:
-        raise WrongStateError("A refund of this job was refused already. Ask the help desk.", refund=refused.id)
+        raise WrongStateError(_("A refund of this job was refused already. Ask the help desk."), refund=refused.id)
     refund = Refund(job_id=job_id, user_id=user_id, reason=reason, state="open", created_at=now)
     session.add(refund)
     session.flush()
@@ -68,9 +69,9 @@ def withdraw(session: Session, *, job_id: int, user_id: int, now: datetime) -> R
     job = _job(session, job_id)
     mine = [refund for refund in of_job(session, job_id=job_id) if refund.asked and refund.user_id == user_id]
     if job.user_id != user_id or not mine:
-        raise NotFoundError("There is no such request of yours.", job=job_id)
+        raise NotFoundError(_("There is no such request of yours."), job=job_id)
     if mine[0].state not in ("open", "withdrawn"):
-        raise WrongStateError("This request was decided already.", refund=mine[0].id, state=mine[0].state)
+        raise WrongStateError(_("This request was decided already."), refund=mine[0].id, state=mine[0].state)
     if mine[0].state == "open":
         mine[0].state, mine[0].decided_at = "withdrawn", now
         session.flush()
@@ -95,7 +96,7 @@ def approve(
     """
     refund = _open(session, refund_id, by)
     job = _job(session, refund.job_id)
-    words = _text(answer, what="an answer") if answer.strip() else ""
+    words = _text(answer)
     return _pay(session, refund=refund, job=job, amount=amount, words=words, by=by, now=now, within=within)
 
 
@@ -105,7 +106,7 @@ def refuse(session: Session, *, refund_id: int, answer: str, by: Actor, now: dat
     Raises NotFoundError, NotAllowedError, InvalidInputError (no words), WrongStateError.
     """
     refund = _open(session, refund_id, by)
-    refund.answer = _text(answer, what="the reason, for who asked")
+    refund.answer = _text(answer, missing=rules.NO_ANSWER)
     refund.state, refund.decided_by, refund.decided_at = "refused", by.signature, now
     session.flush()
     return refund
@@ -117,9 +118,9 @@ def give(session: Session, *, job_id: int, amount: int | None, reason: str, by: 
     Raises NotAllowedError for who is no administrator, and what `approve` raises.
     """
     if not by.may("admin"):
-        raise NotAllowedError("Only administrators refund what nobody asked for.")
+        raise NotAllowedError(_("Only administrators refund what nobody asked for."))
     job = _job(session, job_id)
-    reason = _text(reason, what="a reason")
+    reason = _text(reason, missing=rules.NO_REASON)
     waiting = [refund for refund in of_job(session, job_id=job_id) if refund.state == "open"]
     refund = waiting[0] if waiting else Refund(job_id=job_id, user_id=job.user_id, asked=False, created_at=now)
     refund.reason = refund.reason or reason
@@ -131,7 +132,7 @@ def get(session: Session, *, refund_id: int) -> Refund:
     """Return one refund. Raises NotFoundError."""
     refund = session.get(Refund, refund_id)
     if refund is None:
-        raise NotFoundError("There is no such request.", refund=refund_id)
+        raise NotFoundError(_("There is no such request."), refund=refund_id)
     return refund
 
 
@@ -177,7 +178,7 @@ def _pay(
     try:
         parts = rules.split([charge.amount for charge in charged.charges], amount)
     except ValueError:
-        problem = "Give back more than 0, and at most what was charged"
+        problem = _("Give back more than 0, and at most what was charged")
         raise InvalidInputError(problem, fields={"amount": problem}) from None
     first = next(charge for charge, part in zip(charged.charges, parts, strict=True) if part)
     key = f"refund:{first.entry_id}"
@@ -185,7 +186,9 @@ def _pay(
         key = helped_by(within.helper_id) + key
         account = session.get_one(Account, first.account_id)
         check_helper(session, account=account, amount=amount, key=key, within=within)
-    title = f"Refund: {titles.in_books(job.title)}"
+    with speaking(by.language):
+        title = _("Refund: %(title)s", title=titles.in_books(job.title))
+        detail = _("%(reason)s, by %(name)s", reason=words or refund.reason, name=by.signature)
     for number, (charge, part) in enumerate(zip(charged.charges, parts, strict=True)):
         if part:
             ledger.reverse(
@@ -195,7 +198,7 @@ def _pay(
                 key=key if charge is first else f"{key}:{number}",
                 now=now,
                 title=title,
-                detail=f"{words or refund.reason}, by {by.signature}",
+                detail=detail,
             )
     refund.state, refund.amount, refund.answer = "approved", amount, words
     refund.decided_by, refund.decided_at = by.signature, now
@@ -208,9 +211,9 @@ def _refundable(session: Session, job: PrintJob) -> Charged:
     """What may be given back for a job. Raises WrongStateError for nothing, and for what was given back already."""
     charged = charges.of_job(session, job=job)
     if charged.is_given_back:
-        raise WrongStateError("This job was refunded already. A job is refunded once.", job=job.id)
+        raise WrongStateError(_("This job was refunded already. A job is refunded once."), job=job.id)
     if job.state != "printed" or charged.amount <= 0:
-        raise WrongStateError("Nothing was charged for this job, so there is nothing to give back.", job=job.id)
+        raise WrongStateError(_("Nothing was charged for this job, so there is nothing to give back."), job=job.id)
     return charged
 
 
@@ -218,26 +221,32 @@ def _job(session: Session, job_id: int) -> PrintJob:
     """The job, locked: whoever decides over its refund at this moment waits, and then finds it decided."""
     job = session.get(PrintJob, job_id, with_for_update=True, populate_existing=True)
     if job is None:
-        raise NotFoundError("There is no such job.", job=job_id)
+        raise NotFoundError(_("There is no such job."), job=job_id)
     return job
 
 
 def _open(session: Session, refund_id: int, by: Actor) -> Refund:
     if not by.may("helper"):
-        raise NotAllowedError("Helpers and administrators decide over refunds.")
+        raise NotAllowedError(_("Helpers and administrators decide over refunds."))
     _job(session, get(session, refund_id=refund_id).job_id)  # jobs first, as everywhere
     refund = session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True)
     if refund.state != "open":
-        who = f" by {refund.decided_by}" if refund.decided_by else ""
-        words = {"approved": "approved", "refused": "refused"}.get(refund.state, "withdrawn")
-        raise WrongStateError(f"This request was {words} already{who}.", refund=refund_id, state=refund.state)
+        raise WrongStateError(_decided(refund), refund=refund_id, state=refund.state)
     if refund.user_id == by.user_id and not by.may("admin"):
-        raise NotAllowedError("Somebody else has to decide over your own request.")
+        raise NotAllowedError(_("Somebody else has to decide over your own request."))
     return refund
 
 
-def _text(typed: str, *, what: str) -> str:
-    problem = rules.problem_of_text(typed, what=what)
+def _decided(refund: Refund) -> str:
+    if refund.state == "approved":
+        return _("This request was approved already by %(name)s.", name=refund.decided_by)
+    if refund.state == "refused":
+        return _("This request was refused already by %(name)s.", name=refund.decided_by)
+    return _("This request was withdrawn already.")
+
+
+def _text(typed: str, *, missing: str = "") -> str:
+    problem = rules.problem_of_text(typed, missing=missing)
     if problem:
         raise InvalidInputError(problem, fields={"text": problem})
     return typed.strip()

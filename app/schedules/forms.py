@@ -16,59 +16,69 @@ from app.money import Unit, parse_amount, plain
 from app.schedules import rules
 from app.schedules.models import Schedule
 from app.schedules.terms import Terms, check
+from language import N_, _
 
-REACH = [SelectChoice("groups", "People in these groups"), SelectChoice("everyone", "Everyone")]
+REACH = [SelectChoice("groups", N_("People in these groups")), SelectChoice("everyone", N_("Everyone"))]
 TOP_UP = [
-    SelectChoice("add", "Add it to the balance"),
-    SelectChoice("cap", "Add it, but never above a cap"),
-    SelectChoice("reset", "Set the balance to it, whatever was left"),
-    SelectChoice("lower", "Give nothing: take back what is above it, such as at the end of a term"),
+    SelectChoice("add", N_("Add it to the balance")),
+    SelectChoice("cap", N_("Add it, but never above a cap")),
+    SelectChoice("reset", N_("Set the balance to it, whatever was left")),
+    SelectChoice("lower", N_("Give nothing: take back what is above it, such as at the end of a term")),
 ]
 PERIOD = [
-    SelectChoice("daily", "Every day"),
-    SelectChoice("weekly", "On days of the week"),
-    SelectChoice("monthly", "On a day of the month"),
-    SelectChoice("ordinal", "On a weekday of the month, such as the last Friday"),
-    SelectChoice("dates", "On dates that you list, such as the first day of each term"),
-    SelectChoice("first_seen", "Once, when a person is first seen here"),
+    SelectChoice("daily", N_("Every day")),
+    SelectChoice("weekly", N_("On days of the week")),
+    SelectChoice("monthly", N_("On a day of the month")),
+    SelectChoice("ordinal", N_("On a weekday of the month, such as the last Friday")),
+    SelectChoice("dates", N_("On dates that you list, such as the first day of each term")),
+    SelectChoice("first_seen", N_("Once, when a person is first seen here")),
 ]
 CATCH_UP = [
-    SelectChoice("last", "Run once when it is back"),
-    SelectChoice("all", "Run each time that was missed"),
-    SelectChoice("none", "Skip what is more than 15 minutes late"),
+    SelectChoice("last", N_("Run once when it is back")),
+    SelectChoice("all", N_("Run each time that was missed")),
+    SelectChoice("none", N_("Skip what is more than 15 minutes late")),
 ]
 WEEKDAYS = [SelectChoice(str(number), name) for number, name in enumerate(rules.WEEKDAY_NAMES)]
-ORDINALS = [SelectChoice(str(number), name.capitalize()) for number, name in rules.ORDINAL_NAMES.items()]
-MONTH_DAYS = [SelectChoice(str(number), name) for number, name in enumerate(rules.MONTH_DAY_NAMES)]
+ORDINALS = {1: N_("First"), 2: N_("Second"), 3: N_("Third"), 4: N_("Fourth"), -1: N_("Last")}
 DEFAULT_TIME = "07:00"
-BAD_DATE = "Write the day as 2027-03-01"
+BAD_DATE = N_("Write the day as 2027-03-01")
 SHOWN_OF_A_BAD_DATE = 20
 
 
 class ScheduleForm(FlaskForm):
     """What an administrator fills in. The words for what is wrong are those of the terms: every door says the same."""
 
-    name = StringField("Name")
-    reach = RadioField("Who", choices=REACH, validate_choice=False, default="groups")
-    groups = SelectMultipleField("Groups", validate_choice=False, option_widget=CheckboxInput())
-    other_groups = StringField("Other groups")
-    amount = StringField("Credit each time")
-    top_up = RadioField("How it tops up", choices=TOP_UP, validate_choice=False, default="add")
-    cap = StringField("Cap")
-    period = RadioField("Repeats", choices=PERIOD, validate_choice=False, default="weekly")
+    name = StringField(N_("Name"))
+    reach = RadioField(N_("Who"), choices=REACH, validate_choice=False, default="groups")
+    groups = SelectMultipleField(N_("Groups"), validate_choice=False, option_widget=CheckboxInput())
+    other_groups = StringField(N_("Other groups"))
+    amount = StringField(N_("Credit each time"))
+    top_up = RadioField(N_("How it tops up"), choices=TOP_UP, validate_choice=False, default="add")
+    cap = StringField(N_("Cap"))
+    period = RadioField(N_("Repeats"), choices=PERIOD, validate_choice=False, default="weekly")
     weekdays = SelectMultipleField(
-        "On these days", choices=WEEKDAYS, validate_choice=False, default=["0"], option_widget=CheckboxInput()
+        N_("On these days"), choices=WEEKDAYS, validate_choice=False, default=["0"], option_widget=CheckboxInput()
     )
-    every_weeks = StringField("Every how many weeks", default="1")
-    month_day = StringField("Day of the month", default="1")
-    ordinal = SelectField("Which", choices=ORDINALS, validate_choice=False, default="1")
-    month_weekday = SelectField("Weekday of the month", choices=MONTH_DAYS, validate_choice=False, default="0")
-    dates = TextAreaField("Dates")
-    time_of_day = StringField("At", default=DEFAULT_TIME)
-    time_zone = StringField("Time zone")
-    starts_on = StringField("First day")
-    ends_on = StringField("Last day")
-    catch_up = RadioField("If the server was off", choices=CATCH_UP, validate_choice=False, default="last")
+    every_weeks = StringField(N_("Every how many weeks"), default="1")
+    month_day = StringField(N_("Day of the month"), default="1")
+    ordinal = SelectField(
+        N_("Which"),
+        choices=lambda: [SelectChoice(str(number), _(name)) for number, name in ORDINALS.items()],
+        validate_choice=False,
+        default="1",
+    )
+    month_weekday = SelectField(
+        N_("Weekday of the month"),
+        choices=lambda: [SelectChoice(str(number), _(name)) for number, name in enumerate(rules.MONTH_DAY_NAMES)],
+        validate_choice=False,
+        default="0",
+    )
+    dates = TextAreaField(N_("Dates"))
+    time_of_day = StringField(N_("At"), default=DEFAULT_TIME)
+    time_zone = StringField(N_("Time zone"))
+    starts_on = StringField(N_("First day"))
+    ends_on = StringField(N_("Last day"))
+    catch_up = RadioField(N_("If the server was off"), choices=CATCH_UP, validate_choice=False, default="last")
     version = HiddenField()
     form_id = HiddenField(default=lambda: secrets.token_urlsafe(18))
 
@@ -173,7 +183,7 @@ def _dates(field: Any, wrong: dict[str, str]) -> tuple[date, ...]:
             days += [date.fromisoformat(typed)] if typed else []
         except ValueError:
             shown = typed if len(typed) <= SHOWN_OF_A_BAD_DATE else typed[:SHOWN_OF_A_BAD_DATE] + "…"
-            wrong[field.name] = f"“{shown}” is no day. Write each as 2027-03-01, one on a line"
+            wrong[field.name] = _("“%(typed)s” is no day. Write each as 2027-03-01, one on a line", typed=shown)
             break
     return tuple(days)
 
@@ -182,5 +192,5 @@ def _date(field: Any, wrong: dict[str, str]) -> date | None:
     try:
         return date.fromisoformat(_text(field)) if _text(field) else None
     except ValueError:
-        wrong[field.name] = BAD_DATE
+        wrong[field.name] = _(BAD_DATE)
         return None

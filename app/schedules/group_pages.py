@@ -20,6 +20,7 @@ from app.schedules.models import Schedule, ScheduleGroup
 from app.settings import settings_of_app
 from app.web.addresses import read_text
 from app.web.sheets import BOM, as_csv, guarded
+from language import N_, _
 
 PAGE = 50
 PART = 1_000
@@ -27,8 +28,8 @@ PART = 1_000
 
 QUERY_LENGTH_MAX = 100
 NAME_LENGTH_MAX = 256
-HEAD = ("group", "active people", "role", "schedules")
-ROLE_WORDS = {"admin": "Administrator", "helper": "Helper", "auditor": "Auditor", "": ""}
+HEAD = (N_("group"), N_("active people"), N_("role"), N_("schedules"))
+ROLE_WORDS = {"admin": N_("Administrator"), "helper": N_("Helper"), "auditor": N_("Auditor")}
 ROLE_KEYS = {"admin": "admin_groups", "helper": "helper_groups", "auditor": "auditor_groups"}
 
 blueprint = Blueprint("groups", __name__, url_prefix="/admin/groups")
@@ -76,7 +77,7 @@ def download_groups() -> Response:
 
 
 def _parts() -> Iterator[str]:
-    yield BOM + as_csv([HEAD])
+    yield BOM + as_csv([[_(word) for word in HEAD]])
     after = ""
     while found := groups.list_groups(reading(), after=after, limit=PART):
         yield as_csv(_cells(row) for row in _rows(reading(), found))
@@ -85,12 +86,12 @@ def _parts() -> Iterator[str]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     names = ", ".join(schedule.name for schedule in row.schedules)
-    return guarded(row.group.name), str(row.count), ROLE_WORDS[row.role], guarded(names)
+    return guarded(row.group.name), str(row.count), _(ROLE_WORDS[row.role]) if row.role else "", guarded(names)
 
 
 def _rows(session: Session, found: Iterable[tuple[Group, int]]) -> list[Row]:
     listed = list(found)
-    using = _schedules_of(session, [group.id for group, _ in listed])
+    using = _schedules_of(session, [group.id for group, _count in listed])
     return [Row(group, count, _role_of(group.name), using.get(group.id, ())) for group, count in listed]
 
 
@@ -121,6 +122,6 @@ def _unknown(session: Session) -> list[tuple[str, str]]:
     """The groups that config.toml gives a role and that nobody known here is in: (key, name)."""
     directory = settings_of_app().config.directory
     named = [(key, name) for key in ROLE_KEYS.values() for name in getattr(directory, key)]
-    keys = {rules.name_key(name) for _, name in named}
+    keys = {rules.name_key(name) for _key, name in named}
     known = set(session.scalars(select(Group.name_key).where(Group.name_key.in_(keys))))
     return [(key, name) for key, name in named if rules.name_key(name) not in known]

@@ -25,6 +25,7 @@ from app.schedules.models import Run, Schedule
 from app.schedules.terms import Terms
 from app.settings import settings_of_app
 from app.web.addresses import read_text
+from language import _, _n
 
 blueprint = Blueprint("schedules", __name__, url_prefix="/admin/schedules")
 
@@ -114,7 +115,7 @@ def create() -> Page | Response:
         return _form_page(form, None), 422 if problems else 200
     form_id = form.sent_id
     schedule = writing(lambda session: service.create(session, terms=terms, now=clock.now(), form_id=form_id))
-    flask.flash(f"Schedule saved. {_what_follows(schedule)}", "ok")
+    flask.flash(_("Schedule saved. %(following)s", following=_what_follows(schedule)), "ok")
     return flask.redirect(flask.url_for(".list_schedules"), 303)
 
 
@@ -148,7 +149,7 @@ def edit(schedule_id: int) -> Page | Response:
     except WrongStateError as exc:
         schedule = service.get(reading(), schedule_id=schedule_id)
         return _form_page(form, schedule, conflict=exc.message), 409
-    flask.flash(f"Schedule saved. {_what_follows(changed)}", "ok")
+    flask.flash(_("Schedule saved. %(following)s", following=_what_follows(changed)), "ok")
     return flask.redirect(flask.url_for(".list_schedules"), 303)
 
 
@@ -157,7 +158,7 @@ def edit(schedule_id: int) -> Page | Response:
 def pause(schedule_id: int) -> Response:
     """Stop making runs."""
     schedule = writing(lambda session: service.pause(session, schedule_id=schedule_id, now=clock.now()))
-    flask.flash(f"“{schedule.name}” is paused. It credits nobody until you resume it.", "ok")
+    flask.flash(_("“%(name)s” is paused. It credits nobody until you resume it.", name=schedule.name), "ok")
     return _back_to(schedule_id)
 
 
@@ -166,7 +167,7 @@ def pause(schedule_id: int) -> Response:
 def resume(schedule_id: int) -> Response:
     """Make runs again."""
     schedule = writing(lambda session: service.resume(session, schedule_id=schedule_id, now=clock.now()))
-    flask.flash(f"“{schedule.name}” runs again. {_what_follows(schedule)}", "ok")
+    flask.flash(_("“%(name)s” runs again. %(following)s", name=schedule.name, following=_what_follows(schedule)), "ok")
     return _back_to(schedule_id)
 
 
@@ -202,7 +203,7 @@ def delete(schedule_id: int) -> Response:
     """Take a schedule out of use."""
     name = service.get(reading(), schedule_id=schedule_id).name
     writing(lambda session: service.delete(session, schedule_id=schedule_id, now=clock.now()))
-    flask.flash(f"“{name}” is deleted. What it credited stays.", "ok")
+    flask.flash(_("“%(name)s” is deleted. What it credited stays.", name=name), "ok")
     return flask.redirect(flask.url_for(".list_schedules"), 303)
 
 
@@ -236,7 +237,7 @@ def _offer_groups(session: Session, form: ScheduleForm) -> Choice:
     found, matching = groups.choose_groups(session, names=ticked, query=typed, limit=GROUPS_SHOWN)
     found.sort(key=lambda pair: pair[0].name_key)
     form.groups.choices = [SelectChoice(group.name, f"{group.name} ({_people(count)})") for group, count in found]
-    hidden = matching - sum(typed.casefold() in group.name_key for group, _ in found)
+    hidden = matching - sum(typed.casefold() in group.name_key for group, _count in found)
     return Choice(typed, matching, groups.count_groups(session), hidden)
 
 
@@ -274,19 +275,20 @@ def _row(schedule: Schedule, last_run: Run | None, now: datetime) -> Row:
 
 def _who(schedule: Schedule | Terms) -> str:
     if schedule.everyone:
-        return "everyone"
+        return _("everyone")
     return rules.list_in_words([group if isinstance(group, str) else group.name for group in schedule.groups])
 
 
 def _what_follows(schedule: Schedule) -> str:
     if schedule.paused_at is not None:
-        return "It is paused."
+        return _("It is paused.")
     row = _row(schedule, None, clock.now())
     if row.state == "ended":
-        return f"{'Nobody gets it' if schedule.period == 'first_seen' else 'No run follows'}: its last day is past."
+        is_once = schedule.period == "first_seen"
+        return _("Nobody gets it: its last day is past.") if is_once else _("No run follows: its last day is past.")
     if row.next_run is None:
-        return "Everybody it reaches who is first seen here from now on gets it."
-    return f"Next run: {rules.moment_in_words(row.next_run.at, clock.now())}."
+        return _("Everybody it reaches who is first seen here from now on gets it.")
+    return _("Next run: %(when)s.", when=rules.moment_in_words(row.next_run.at, clock.now()))
 
 
 def _change_skip(change: Callable[..., Schedule], schedule_id: int) -> Response:
@@ -296,15 +298,19 @@ def _change_skip(change: Callable[..., Schedule], schedule_id: int) -> Response:
             lambda session: change(session, schedule_id=schedule_id, occurrence=occurrence, by=by, now=clock.now())
         )
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(problem)s Nothing was changed.", problem=exc.message), "bad")
     else:
-        what = "one run is skipped" if schedule.skipped else "nothing is skipped"
-        flask.flash(f"“{schedule.name}”: {what}. {_what_follows(schedule)}", "ok")
+        name, following = schedule.name, _what_follows(schedule)
+        if schedule.skipped:
+            done = _("“%(name)s”: one run is skipped. %(following)s", name=name, following=following)
+        else:
+            done = _("“%(name)s”: nothing is skipped. %(following)s", name=name, following=following)
+        flask.flash(done, "ok")
     return flask.redirect(flask.url_for(".list_schedules"), 303) if "list" in request.form else _back_to(schedule_id)
 
 
 def _people(count: int) -> str:
-    return f"{count:,} {'person' if count == 1 else 'people'}"
+    return _n("%(num)s person", "%(num)s people", count)
 
 
 def _back_to(schedule_id: int) -> Response:

@@ -17,6 +17,7 @@ from app.schedules.models import Schedule
 from app.schedules.reach import Credit
 from app.schedules.terms import Terms
 from app.web.addresses import read_text
+from language import _
 
 WHAT_FIELDS = {"groups", "amount", "top_up", "cap"}
 """The fields of the form that decide who gets how much."""
@@ -78,7 +79,7 @@ def _trial(session: Session, credit: Credit) -> Trial | None:
         return None
     user = people.find_user(session, username=typed)
     if user is None:
-        found = [one for one, _ in people.list_users(session, query=typed, after="", limit=NAMESAKES_SHOWN + 1)]
+        found = [one for one, _balance in people.list_users(session, query=typed, after="", limit=NAMESAKES_SHOWN + 1)]
         if len(found) != 1:
             return Trial(typed, None, found)
         user = found[0]
@@ -89,13 +90,15 @@ def _obstacles(terms: Terms, schedule: Schedule | None, now: datetime) -> tuple[
     """Say why no run comes by itself at the moment."""
     found = []
     if schedule is not None and schedule.paused_at is not None:
-        found.append("The schedule is paused: nobody gets anything until you resume it.")
+        found.append(_("The schedule is paused: nobody gets anything until you resume it."))
     try:
         today = now.astimezone(ZoneInfo(terms.time_zone)).date()
     except (ValueError, OSError):  # the zone is not right yet; its field says so
         return tuple(found)
     if terms.starts_on is not None and today < terms.starts_on:
-        found.append(f"The schedule has not begun: its first day is {rules.date_in_words(terms.starts_on)}.")
+        first = rules.date_in_words(terms.starts_on)
+        found.append(_("The schedule has not begun: its first day is %(day)s.", day=first))
     if terms.ends_on is not None and today > terms.ends_on:
-        found.append(f"The schedule has ended: its last day was {rules.date_in_words(terms.ends_on)}.")
+        last = rules.date_in_words(terms.ends_on)
+        found.append(_("The schedule has ended: its last day was %(day)s.", day=last))
     return tuple(found)

@@ -15,6 +15,7 @@ from app.people.models import Group, Membership, User
 from app.schedules import rules
 from app.schedules.models import Run, RunGroup, Schedule
 from app.schedules.terms import Terms, distinct_names
+from language import _
 
 
 @dataclass(frozen=True)
@@ -95,4 +96,4 @@ def _of_active() -> ColumnElement[bool]:
 
 def in_words(*, everyone: bool, names: Sequence[str]) -> str:
     """Return whom it reaches as people say it: "everyone", or the names of the groups."""
-    return "everyone" if everyone else rules.list_in_words(names)
+    return _("everyone") if everyone else rules.list_in_words(names)

@@ -17,13 +17,14 @@ from app.people import service as people
 from app.people.models import User
 from app.schedules.models import Run, RunEvent
 from app.schedules.runs import AT_WORK
+from language import N_, _
 
 FILTERS: Final[dict[str, str]] = {
-    "work": "At work",
-    "stopped": "Stopped by an error",
-    "done": "Done",
-    "cancelled": "Cancelled",
-    "reversed": "Taken back",
+    "work": N_("At work"),
+    "stopped": N_("Stopped by an error"),
+    "done": N_("Done"),
+    "cancelled": N_("Cancelled"),
+    "reversed": N_("Taken back"),
 }
 """What a list of runs can be narrowed to, in words."""
 
@@ -57,7 +58,7 @@ def get(session: Session, *, schedule_id: int, run_id: int) -> Run:
     """Return a run of that schedule, which may be deleted. Raises NotFoundError."""
     run = session.get(Run, run_id)
     if run is None or run.schedule_id != schedule_id:
-        raise NotFoundError("There is no such run.", run_id=run_id)
+        raise NotFoundError(_("There is no such run."), run_id=run_id)
     return run
 
 

@@ -15,6 +15,7 @@ from app.ledger.bulk import reverse_many
 from app.ledger.models import Account, Entry
 from app.schedules.models import Run, RunEvent
 from app.schedules.runs import CHUNK
+from language import _
 
 ENDED: Final = ("done", "cancelled")
 
@@ -57,9 +58,9 @@ def begin(session: Session, *, run_id: int, by: str, now: datetime) -> Run:
     if run.state in ("reversing", "reversed"):
         return run
     if run.state not in ENDED:
-        raise WrongStateError("This run is still at work. Cancel it before you take back what it credited.")
+        raise WrongStateError(_("This run is still at work. Cancel it before you take back what it credited."))
     if not run.credited:
-        raise WrongStateError("This run credited nobody: there is nothing to take back.")
+        raise WrongStateError(_("This run credited nobody: there is nothing to take back."))
     run.state, run.heartbeat_at, run.error = "reversing", None, ""
     session.add(RunEvent(run_id=run_id, at=now, what="reversed", by=by, considered=run.considered))
     session.flush()
@@ -82,7 +83,7 @@ def reverse_chunk(session: Session, *, run_id: int, now: datetime, chunk: int = 
         limit=chunk,
         reversal_prefix="reversal:",
         now=now,
-        title=f"Taken back: {run.title}",
+        title=_("Taken back: %(name)s", name=run.title),
     )
     run.reversed_count += done.count
     run.reversed_total -= done.total
@@ -98,5 +99,5 @@ def reverse_chunk(session: Session, *, run_id: int, now: datetime, chunk: int = 
 def _locked(session: Session, run_id: int) -> Run:
     run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
     if run is None:
-        raise NotFoundError("There is no such run.", run_id=run_id)
+        raise NotFoundError(_("There is no such run."), run_id=run_id)
     return run

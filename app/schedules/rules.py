@@ -18,12 +18,22 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
 
-WEEKDAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+from language import N_, _, _n, dates
+
+WEEKDAY_NAMES: Final = (
+    N_("Monday"),
+    N_("Tuesday"),
+    N_("Wednesday"),
+    N_("Thursday"),
+    N_("Friday"),
+    N_("Saturday"),
+    N_("Sunday"),
+)
 WORKING_DAY: Final = 7
 """Stands where a weekday of the month is asked for, and means any of Monday to Friday."""
 
-MONTH_DAY_NAMES: Final = (*WEEKDAY_NAMES, "working day (Monday to Friday)")
-ORDINAL_NAMES: Final = {1: "first", 2: "second", 3: "third", 4: "fourth", -1: "last"}
+MONTH_DAY_NAMES: Final = (*WEEKDAY_NAMES, N_("working day (Monday to Friday)"))
+ORDINAL_NAMES: Final = {1: N_("first"), 2: N_("second"), 3: N_("third"), 4: N_("fourth"), -1: N_("last")}
 IDENTITY_FORMAT: Final = "%Y-%m-%dT%H:%M"
 EVERY_WEEKS_MAX: Final = 52
 DATES_MAX: Final = 200
@@ -186,8 +196,8 @@ def zone_name(at: datetime) -> str:
 
 def moment_in_words(at: datetime, now: datetime) -> str:
     """Return an aware local time with its clock: "Monday 30 November 07:00 CET"; the year when it is another one."""
-    year = f" {at.year}" if at.year != now.astimezone(at.tzinfo).year else ""
-    return f"{at:%A} {at.day} {at:%B}{year} {at:%H:%M} {zone_name(at)}"
+    day = dates.weekday_and_day(at, year=at.year != now.astimezone(at.tzinfo).year)
+    return _("%(day)s %(clock)s", day=day, clock=f"{dates.clock(at)} {zone_name(at)}")
 
 
 @cache
@@ -200,35 +210,60 @@ def when_in_words(recurrence: Recurrence) -> str:
     """Return the recurrence as people say it: "Every Monday at 07:00"."""
     clock = recurrence.time_of_day.strftime("%H:%M")
     if recurrence.period == "first_seen":
-        return "Once, when somebody is first seen here"
+        return _("Once, when somebody is first seen here")
     if recurrence.period == "dates":
-        return f"{_dates_in_words(recurrence.dates)} at {clock}"
+        return _dates_in_words(recurrence.dates, clock)
     if recurrence.period == "ordinal":
-        name = f"{ORDINAL_NAMES[recurrence.ordinal]} {MONTH_DAY_NAMES[recurrence.month_weekday]}"
-        return f"On the {name} of every month at {clock}"
-    if recurrence.period == "monthly" and recurrence.month_day == 31:
-        return f"On the last day of every month at {clock}"
+        which, day = _(ORDINAL_NAMES[recurrence.ordinal]), _(MONTH_DAY_NAMES[recurrence.month_weekday])
+        return _("On the %(which)s %(day)s of every month at %(clock)s", which=which, day=day, clock=clock)
     if recurrence.period == "monthly":
-        shorter = ", or its last day," if recurrence.month_day > 28 else ""
-        return f"On day {recurrence.month_day} of every month{shorter} at {clock}"
+        return _monthly_in_words(recurrence.month_day, clock)
     if recurrence.period == "weekly" and recurrence.every_weeks > 1:
-        names = list_in_words([WEEKDAY_NAMES[day] for day in sorted(set(recurrence.weekdays))])
-        week = date_in_words(monday_of(recurrence.anchor))
-        return f"Every {recurrence.every_weeks} weeks on {names} at {clock}, counted from the week of Monday {week}"
+        return _n(
+            "Every week on %(days)s at %(clock)s, counted from the week of Monday %(week)s",
+            "Every %(num)s weeks on %(days)s at %(clock)s, counted from the week of Monday %(week)s",
+            recurrence.every_weeks,
+            days=_weekdays_in_words(recurrence.weekdays),
+            clock=clock,
+            week=date_in_words(monday_of(recurrence.anchor)),
+        )
     if recurrence.period == "weekly" and len(set(recurrence.weekdays)) < 7:
-        return f"Every {list_in_words([WEEKDAY_NAMES[day] for day in sorted(recurrence.weekdays)])} at {clock}"
-    return f"Every day at {clock}"
+        return _("Every %(days)s at %(clock)s", days=_weekdays_in_words(recurrence.weekdays), clock=clock)
+    return _("Every day at %(clock)s", clock=clock)
 
 
-def _dates_in_words(dates: Sequence[date]) -> str:
-    if len(dates) > DATES_IN_WORDS:
-        return f"On {len(dates)} dates from {date_in_words(dates[0])} to {date_in_words(dates[-1])}"
-    return f"{'Once, on' if len(dates) == 1 else 'On'} {list_in_words([date_in_words(day) for day in dates])}"
+def _monthly_in_words(day: int, clock: str) -> str:
+    if day == 31:
+        return _("On the last day of every month at %(clock)s", clock=clock)
+    if day > 28:
+        return _("On day %(day)s of every month, or its last day, at %(clock)s", day=day, clock=clock)
+    return _("On day %(day)s of every month at %(clock)s", day=day, clock=clock)
+
+
+def _weekdays_in_words(days: Sequence[int]) -> str:
+    return list_in_words([dates.weekday(day) for day in sorted(set(days))])
+
+
+def _dates_in_words(days: Sequence[date], clock: str) -> str:
+    if len(days) > DATES_IN_WORDS:
+        first, last = date_in_words(days[0]), date_in_words(days[-1])
+        return _n(
+            "On %(num)s date from %(first)s to %(last)s at %(clock)s",
+            "On %(num)s dates from %(first)s to %(last)s at %(clock)s",
+            len(days),
+            first=first,
+            last=last,
+            clock=clock,
+        )
+    names = list_in_words([date_in_words(day) for day in days])
+    if len(days) == 1:
+        return _("Once, on %(days)s at %(clock)s", days=names, clock=clock)
+    return _("On %(days)s at %(clock)s", days=names, clock=clock)
 
 
 def date_in_words(day: date) -> str:
     """Return a date as people say it: "1 March 2027"."""
-    return f"{day.day} {day:%B %Y}"
+    return dates.day(day, year=True)
 
 
 def monday_of(day: date) -> date:
@@ -240,7 +275,7 @@ def list_in_words(names: Sequence[str]) -> str:
     """Return names as a list in a sentence: "Monday, Tuesday and Friday"."""
     if len(names) < 2:
         return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return _("%(names)s and %(last)s", names=", ".join(names[:-1]), last=names[-1])
 
 
 def _days(recurrence: Recurrence, first: date) -> Iterator[date]:

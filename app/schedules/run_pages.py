@@ -24,6 +24,7 @@ from app.schedules.models import Run, Schedule
 from app.schedules.reach import Credit
 from app.settings import settings_of_app
 from app.web.addresses import read_number, read_text
+from language import _
 
 ID = "int(max=9223372036854775807)"
 OF_SCHEDULE = f"/<{ID}:schedule_id>"
@@ -111,7 +112,7 @@ def run_now(schedule_id: int) -> Response:
     """Make a run; the same form sent again leads to the same run."""
     form_id = request.form.get("form_id", "")
     if not re.fullmatch(r"[A-Za-z0-9_-]{16,48}", form_id, re.ASCII):
-        raise InvalidInputError("The form came without its number. Nothing was changed. Go back and try again.")
+        raise InvalidInputError(_("The form came without its number. Nothing was changed. Go back and try again."))
     now = clock.now()
     run = writing(
         lambda session: runs.run_now(
@@ -125,14 +126,14 @@ def run_now(schedule_id: int) -> Response:
 @admin
 def cancel(schedule_id: int, run_id: int) -> Response:
     """Let a run credit nobody further."""
-    return _change(runs.cancel, schedule_id, run_id, "Cancelled. Nobody further is credited; who was, keeps it.")
+    return _change(runs.cancel, schedule_id, run_id, _("Cancelled. Nobody further is credited; who was, keeps it."))
 
 
 @blueprint.post(OF_RUN + "/resume")
 @admin
 def resume(schedule_id: int, run_id: int) -> Response:
     """Let a cancelled run go on where it stopped."""
-    return _change(runs.resume, schedule_id, run_id, "It goes on where it stopped. Nobody is credited twice.")
+    return _change(runs.resume, schedule_id, run_id, _("It goes on where it stopped. Nobody is credited twice."))
 
 
 @blueprint.get(OF_RUN + "/take-back")
@@ -151,7 +152,7 @@ def show_take_back(schedule_id: int, run_id: int) -> str | Response:
 @admin
 def take_back(schedule_id: int, run_id: int) -> Response:
     """Have everything taken back that a run credited."""
-    return _change(reversals.begin, schedule_id, run_id, "What the run credited is being taken back.")
+    return _change(reversals.begin, schedule_id, run_id, _("What the run credited is being taken back."))
 
 
 @blueprint.post("/preview.csv")
@@ -213,7 +214,7 @@ def _change(verb: Any, schedule_id: int, run_id: int, done: str) -> Response:
     try:
         writing(lambda session: verb(session, run_id=run_id, by=current_user.signature, now=now))
     except WrongStateError as exc:
-        flask.flash(f"{exc.message} Nothing was changed.", "bad")
+        flask.flash(_("%(problem)s Nothing was changed.", problem=exc.message), "bad")
     else:
         flask.flash(done, "ok")
     return _back_to(run)
@@ -244,7 +245,7 @@ def _schedule(session: Session, schedule_id: int) -> Schedule:
     """The schedule of a run, deleted or not. Raises NotFoundError."""
     schedule = session.scalar(select(Schedule).where(Schedule.id == schedule_id))
     if schedule is None:
-        raise NotFoundError("There is no such schedule.", schedule_id=schedule_id)
+        raise NotFoundError(_("There is no such schedule."), schedule_id=schedule_id)
     return schedule
 
 

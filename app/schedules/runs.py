@@ -14,6 +14,7 @@ from app.ledger.bulk import credit_many
 from app.ledger.models import Account
 from app.schedules import reach
 from app.schedules.models import Run, RunEvent, RunGroup, Schedule
+from language import _
 
 CHUNK = 50_000
 """People a transaction: large enough that one statement does much, small enough that a charge waits for it briefly."""
@@ -61,7 +62,7 @@ def run_now(session: Session, *, schedule_id: int, form_id: str, by: str, now: d
     # Locked, so that a run and an edit at the same time do not mix two sets of terms.
     schedule = session.get(Schedule, schedule_id, with_for_update=True, populate_existing=True)
     if schedule is None or schedule.deleted_at is not None:
-        raise NotFoundError("There is no such schedule.", schedule_id=schedule_id)
+        raise NotFoundError(_("There is no such schedule."), schedule_id=schedule_id)
     check_has_runs(schedule)
     identity = f"now:{form_id}"
     run = make(session, schedule=schedule, identity=identity, due_at=now, now=now, asked_by=by)
@@ -74,7 +75,7 @@ def run_now(session: Session, *, schedule_id: int, form_id: str, by: str, now: d
 def check_has_runs(schedule: Schedule) -> None:
     """Raise WrongStateError for a schedule that is for new people: who is known already does not get that."""
     if schedule.period == "first_seen":
-        raise WrongStateError("This schedule is for people who are first seen here: it has no runs.")
+        raise WrongStateError(_("This schedule is for people who are first seen here: it has no runs."))
 
 
 def credit_chunk(session: Session, *, run_id: int, now: datetime, chunk: int = CHUNK) -> bool:
@@ -124,7 +125,7 @@ def cancel(session: Session, *, run_id: int, by: str, now: datetime) -> Run:
         return _note(session, run_id, "cancelled", by, now)
     run = _get(session, run_id)
     if run.state != "cancelled":
-        raise WrongStateError("This run has come to its end already: there is nothing left to cancel.")
+        raise WrongStateError(_("This run has come to its end already: there is nothing left to cancel."))
     return run
 
 
@@ -137,7 +138,7 @@ def resume(session: Session, *, run_id: int, by: str, now: datetime) -> Run:
         return _note(session, run_id, "resumed", by, now)
     run = _get(session, run_id)
     if run.state not in TO_CREDIT:
-        raise WrongStateError("This run was not cancelled: there is nothing to go on with.")
+        raise WrongStateError(_("This run was not cancelled: there is nothing to go on with."))
     return run
 
 
@@ -179,7 +180,7 @@ def note_error(session: Session, *, run_id: int, error: str) -> None:
 def _get(session: Session, run_id: int) -> Run:
     run = session.get(Run, run_id)
     if run is None:
-        raise NotFoundError("There is no such run.", run_id=run_id)
+        raise NotFoundError(_("There is no such run."), run_id=run_id)
     return run
 
 

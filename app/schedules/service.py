@@ -16,6 +16,7 @@ from app.people.models import Membership, User
 from app.schedules import rules, runs
 from app.schedules.models import Run, Schedule, ScheduleGroup
 from app.schedules.terms import Terms, check, distinct_names
+from language import _
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def edit(session: Session, *, schedule_id: int, version: int, terms: Terms, now:
     _check(terms)
     schedule = _get_to_change(session, schedule_id)
     if schedule.version != version:
-        raise WrongStateError("Somebody else has changed this schedule meanwhile. Look at it again before you save.")
+        raise WrongStateError(_("Somebody else has changed this schedule meanwhile. Look at it again before you save."))
     _plan(session, schedule, now)
     _apply(session, schedule, terms, now)
     session.flush()
@@ -86,9 +87,9 @@ def skip_next(session: Session, *, schedule_id: int, occurrence: str, by: str, n
     if schedule.skipped == occurrence:
         return schedule
     if schedule.paused_at is not None:
-        raise WrongStateError("The schedule is paused: nothing runs that could be skipped.")
+        raise WrongStateError(_("The schedule is paused: nothing runs that could be skipped."))
     if occurrence != _next_identity(schedule, now):
-        raise WrongStateError("The next run is another one by now. Look at it again before you skip it.")
+        raise WrongStateError(_("The next run is another one by now. Look at it again before you skip it."))
     schedule.settled_until = max(schedule.settled_until, now)  # a skip of before, now past, is not looked at again
     _note_skip(schedule, occurrence, by, now)
     return schedule
@@ -103,7 +104,7 @@ def undo_skip(session: Session, *, schedule_id: int, occurrence: str, by: str, n
     if schedule.skipped != occurrence:
         return schedule
     if occurrence != _next_identity(schedule, now):
-        raise WrongStateError("The time of the skipped run has passed. It stays skipped.")
+        raise WrongStateError(_("The time of the skipped run has passed. It stays skipped."))
     _note_skip(schedule, "", by, now)
     return schedule
 
@@ -119,7 +120,7 @@ def get(session: Session, *, schedule_id: int) -> Schedule:
     """Return a schedule that was not deleted. Raises NotFoundError."""
     schedule = session.get(Schedule, schedule_id)
     if schedule is None or schedule.deleted_at is not None:
-        raise NotFoundError("There is no such schedule.", schedule_id=schedule_id)
+        raise NotFoundError(_("There is no such schedule."), schedule_id=schedule_id)
     return schedule
 
 
@@ -240,7 +241,7 @@ def _get_to_change(session: Session, schedule_id: int) -> Schedule:
     """
     schedule = session.get(Schedule, schedule_id, with_for_update=True, populate_existing=True)
     if schedule is None or schedule.deleted_at is not None:
-        raise NotFoundError("There is no such schedule.", schedule_id=schedule_id)
+        raise NotFoundError(_("There is no such schedule."), schedule_id=schedule_id)
     return schedule
 
 
@@ -319,4 +320,4 @@ def _apply(session: Session, schedule: Schedule, terms: Terms, now: datetime) ->
 def _check(terms: Terms) -> None:
     problems = check(terms)
     if problems:
-        raise InvalidInputError("Some fields need correcting.", fields=problems)
+        raise InvalidInputError(_("Some fields need correcting."), fields=problems)

@@ -9,6 +9,7 @@ from app import clock
 from app.db import db, writing
 from app.errors import TwinpurseError
 from app.schedules import reversals, runs
+from language import _
 
 PAUSES_S = {"sqlite": 0.1, "postgresql": 0.0}
 """Who waits to write in SQLite looks again only every 100 ms, and shall find a gap then."""
@@ -49,4 +50,4 @@ def _work(run_id: int) -> bool:
 def _in_words(error: Exception) -> str:
     if isinstance(error, TwinpurseError):
         return error.message.rstrip(".")
-    return f"An error that nobody foresaw ({type(error).__name__}); the log has more"
+    return _("An error that nobody foresaw (%(kind)s); the log has more", kind=type(error).__name__)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.web.charts import rule_step
+from language import _
 
 WIDTH: Final = 300
 HEIGHT: Final = 100
@@ -56,7 +57,7 @@ def bar_chart(
     """
     if not values:
         raise ValueError("a chart needs at least one bar")
-    highest = max(value for _, value, _ in values)
+    highest = max(each[1] for each in values)
     step = rule_step(0, max(highest, 1))
     top = max(-(-highest // step) * step, step)
     place = WIDTH / len(values)
@@ -67,7 +68,7 @@ def bar_chart(
             width=round(place * (1 - GAP), 2),
             height=round(HEIGHT * value / top, 2),
             label=label,
-            value=text(value) if value else "nothing",
+            value=text(value) if value else _("nothing"),
             more=more,
         )
         for index, (label, value, more) in enumerate(values)
@@ -87,8 +88,8 @@ def _labels(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _description(values: Sequence[tuple[str, int, str]], text: Callable[[int], str]) -> str:
-    total = sum(value for _, value, _ in values)
+    total = sum(each[1] for each in values)
     if not total:
-        return "Nothing was used."
-    label, highest, _ = max(values, key=lambda each: each[1])
-    return f"{text(total)} in all; most, {text(highest)}, in {label}."
+        return _("Nothing was used.")
+    label, highest, _more = max(values, key=lambda each: each[1])
+    return _("%(total)s in all; most, %(highest)s, in %(when)s.", total=text(total), highest=text(highest), when=label)

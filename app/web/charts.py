@@ -9,12 +9,13 @@ from datetime import date
 from itertools import pairwise
 from typing import Final
 
+from language import _, current, dates
+
 WIDTH: Final = 300
 HEIGHT: Final = 100
 RULES_MAX: Final = 5
 DATES_MAX: Final = 5
 STEPS: Final = (1, 2, 3, 5)
-_EMPTY_FRACTION = re.compile(r"\.0+(?=\D*$)")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def balance_chart(
         raise ValueError("a chart needs at least one day")
     if any(earlier[0] >= later[0] for earlier, later in pairwise(points)):
         raise ValueError("the days of a chart must be in order, each once")
-    balances = [balance for _, balance in points]
+    balances = [balance for _day, balance in points]
     step = rule_step(min(balances), max(balances))
     bottom = min(balances) // step * step if min(balances) < 0 else 0
     top = max(-(-max(balances) // step) * step, bottom + step, 0)
@@ -86,13 +87,15 @@ def balance_chart(
     first, last = points[0][0], points[-1][0]
     shown_low = low is not None and bottom < low < top
     return BalanceChart(
-        title=f"{name} balance, {long_day(first, last.year)} to {long_day(last)}",
+        title=_(
+            "%(name)s balance, %(first)s to %(last)s", name=name, first=long_day(first, last.year), last=long_day(last)
+        ),
         description=_description(points, text),
         line=line,
         area=f"{line}V{y_of(0)}H0Z",
         rules=tuple(_rules(bottom, top, step, text)),
         dates=tuple(_dates(points)),
-        dots=tuple(corner for corner, (day, _) in zip(corners, points, strict=True) if day in credited),
+        dots=tuple(corner for corner, (day, _balance) in zip(corners, points, strict=True) if day in credited),
         now=(WIDTH, corners[-1][1]),
         low_y=y_of(low) if shown_low and low is not None else None,
         low_text=text(low) if low is not None else "",
@@ -114,7 +117,7 @@ def rule_step(lowest: int, highest: int) -> int:
 
 def long_day(day: date, year: int | None = None) -> str:
     """Return "9 November 2026"; without the year when it is `year`."""
-    return f"{day.day} {day:%B}" if day.year == year else f"{day.day} {day:%B %Y}"
+    return dates.day(day, year=day.year != year)
 
 
 def _places(count: int) -> list[float]:
@@ -134,8 +137,9 @@ def _rules(bottom: int, top: int, step: int, text: Callable[[int], str]) -> Iter
     """Rules from the top down. "$5.00" becomes "$5" where no rule has cents."""
     values = range(top, bottom - 1, -step)
     labels = [text(value) for value in values]
-    if all(_EMPTY_FRACTION.search(label) for label in labels):
-        labels = [_EMPTY_FRACTION.sub("", label) for label in labels]
+    empty_fraction = re.compile(rf"{re.escape(current().point)}0+(?=\D*$)")
+    if all(empty_fraction.search(label) for label in labels):
+        labels = [empty_fraction.sub("", label) for label in labels]
     for value, label in zip(values, labels, strict=True):
         yield Rule(_rounded(HEIGHT * (top - value) / (top - bottom)), label, value == 0)
 
@@ -144,25 +148,29 @@ def _dates(points: Sequence[tuple[date, int]]) -> Iterator[str]:
     """At most five dates at equal distances, the last one being today."""
     count = len(points)
     if count == 1:
-        yield "Today"
+        yield _("Today")
         return
     wanted = min(DATES_MAX, count)
     for index in range(wanted - 1):
         day = points[round(index * (count - 1) / (wanted - 1))][0]
-        yield f"{day.day} {day:%b}"
-    yield "Today"
+        yield dates.short_day(day)
+    yield _("Today")
 
 
 def _description(points: Sequence[tuple[date, int]], text: Callable[[int], str]) -> str:
     now = text(points[-1][1])
-    if len({balance for _, balance in points}) == 1:
-        return f"It was {now} all the time."
+    if len({balance for _day, balance in points}) == 1:
+        return _("It was %(amount)s all the time.", amount=now)
     highest = max(points, key=lambda point: point[1])
     lowest = min(points, key=lambda point: point[1])
     year = points[-1][0].year
-    return (
-        f"Highest {text(highest[1])} on {long_day(highest[0], year)}, "
-        f"lowest {text(lowest[1])} on {long_day(lowest[0], year)}, now {now}."
+    return _(
+        "Highest %(highest)s on %(highest_day)s, lowest %(lowest)s on %(lowest_day)s, now %(now)s.",
+        highest=text(highest[1]),
+        highest_day=long_day(highest[0], year),
+        lowest=text(lowest[1]),
+        lowest_day=long_day(lowest[0], year),
+        now=now,
     )
 
 
@@ -170,7 +178,7 @@ def _rows(points: Sequence[tuple[date, int]], text: Callable[[int], str], change
     rows, before = [], points[0][1]
     for day, balance in points:
         moved = change(balance - before) if balance != before else ""
-        rows.append(Row(day, f"{day:%a} {day.day} {day:%b}", moved, text(balance)))
+        rows.append(Row(day, dates.short_weekday_and_day(day), moved, text(balance)))
         before = balance
     return rows[::-1]
 

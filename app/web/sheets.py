@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable
 from typing import Final
 
+from language import current
+
 BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """At the beginning of the file it tells spreadsheets that the text is UTF-8."""
 
@@ -20,7 +22,10 @@ def guarded(text: str) -> str:
 
 
 def as_csv(table: Iterable[Iterable[str]]) -> str:
-    """Return rows of cells as CSV."""
+    """Return rows of cells as CSV, with ";" between them where the language has a decimal comma.
+
+    That is what spreadsheets set to such a language read (RFC 4180 names the comma only).
+    """
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(table)
+    csv.writer(buffer, delimiter=";" if current().point == "," else ",").writerows(table)
     return buffer.getvalue()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.client import news, versions
@@ -16,6 +17,8 @@ from app.ledger import service as ledger
 from app.money import MICRO
 from app.people.models import User
 from app.printing.models import PrintJob
+from app.printing.releases import Actor
+from app.refunds import service as refunds
 from app.schedules import service as schedules
 from app.schedules.terms import Terms
 from client.answers import read_card, read_messages
@@ -242,3 +245,19 @@ def test_a_login_name_is_believed_from_named_networks_only(printing: Instance) -
 def test_the_api_sets_no_cookie_and_reads_none(shop: Device) -> None:
     answer = shop.instance.call("GET", f"{CLIENT}/balance", token=shop.token, headers={"Cookie": "print_session=x"})
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (200, False)
+
+
+def test_a_refund_that_was_refused_is_told(shop: Device) -> None:
+    asked = shop.instance.ok("POST", PRINT, job())
+    shop.instance.ok("POST", f"{PRINT}/{asked['job']}/capture", {"run": 1, "pages": 3})
+    assert shop.balance() is not None
+    user_id, by = shop.instance.users["alice"], Actor(shop.instance.users["admin"], "admin", "Ada Min (admin)")
+
+    def ask_and_refuse(session: Session) -> None:
+        asked = refunds.ask(session, job_id=1, user_id=user_id, reason="Blank", now=clock.now())
+        refunds.refuse(session, refund_id=asked.id, answer="It is not", by=by, now=clock.now())
+
+    with shop.instance.app.app_context():
+        writing(ask_and_refuse)
+    assert shop.balance() is not None
+    assert shop.news() == [("Refund refused", "Essay.pdf: It is not")]

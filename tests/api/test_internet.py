@@ -152,6 +152,7 @@ def test_a_refusal_is_explained_with_the_next_credit(make_api: Callable[..., Ins
         "allowed": True,
         "how": "",
         "message": "",
+        "messages": {},
         "details_url": "",
     }
     assert internet.call("GET", f"{INTERNET}/standing/mallory").status_code == 404

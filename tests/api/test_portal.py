@@ -25,7 +25,7 @@ PURSE = "/api/v1/purse"
 KEYS = {
     "instance", "name", "look", "charges", "mode", "as_of", "user", "balance_micro", "balance_text", "amount_symbol",
     "amount_figure", "available_micro", "held_text", "state", "state_text", "means", "next_credit", "lasts_text",
-    "trend", "details_url",
+    "trend", "details_url", "language", "unit",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from tests.bench import (
     directory_reading,
     jobs,
     pages,
+    portal,
     squid_helper,
     squid_log,
     statements,
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Postgres], list[table.Row]]] = {
     "log": lambda _server: squid_log.rows(),
     "helper": lambda _server: squid_helper.rows(),
     "pages": lambda _server: pages.rows(),
+    "portal": lambda _server: portal.rows(),
     "counting": lambda _server: counting.rows(),
     "backend": lambda _server: backend.rows(),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -28,6 +28,7 @@ from app.people.models import User
 from tests.bench import squid_lines
 from tests.bench.place import instance
 from tests.bench.table import Row
+from tests.edge.served_books import descendants
 from tests.servers.process import LOOPBACK, Child, free_port, need, wait_port
 
 LINES, USERS, SITES, LISTS = 2_000_000, 5_000, 1_000, 10
@@ -110,6 +111,7 @@ class _Site:
         self._token.chmod(0o600)
         self._runs = 0
         self._cpu: list[tuple[float, float]] = []
+        self._memory: list[float] = []
 
     def book(self) -> float:
         """Book the whole log under another name; return the seconds from the follower's start to its end."""
@@ -125,6 +127,7 @@ class _Site:
         if status:
             raise RuntimeError("the follower failed")
         self._cpu.append((usage.ru_utime + usage.ru_stime, _cpu_of(self._server.process.pid) - before))
+        self._memory.append(usage.ru_maxrss / 1024)
         begun = time.perf_counter()
         while self._waits():
             time.sleep(0.1)
@@ -144,6 +147,8 @@ class _Site:
             Row(f"{name}: processor time of the follower's {os.cpu_count()} processes", "s", follower),
             Row(f"{name}: processor time of the instance until all is posted", "s", server),
             Row(f"{name}: until the pages have the use by hour, after the last entry", "s", self._added),
+            Row(f"{name}: memory of the follower's largest process, at most", "MB", max(self._memory)),
+            Row(f"{name}: memory of the instance's largest process, at most", "MB", _peak_mb(self._server.process.pid)),
         ]
 
     def check(self) -> None:
@@ -250,19 +255,21 @@ def _head(log: Path, out: Path, lines: int) -> None:
 
 def _cpu_of(pid: int) -> float:
     """Seconds of processor time of a process and all below it that run now."""
-    total = 0.0
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            fields = re.sub(r"^.*\) ", "", stat).split()
-            parents[int(entry.name)] = int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    for number, (_, seconds) in parents.items():
-        above = number
-        while above in parents and above != pid:
-            above = parents[above][0]
-        total += seconds if above == pid else 0.0
-    return total
+    return sum(_seconds(each) for each in (pid, *descendants(pid)))
+
+
+def _seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mb(pid: int) -> float:
+    """The most memory that one of a process and those below it has held."""
+    found = 0
+    for each in (pid, *descendants(pid)):
+        with contextlib.suppress(OSError, IndexError):
+            found = max(found, int(Path(f"/proc/{each}/status").read_text().split("VmHWM:")[1].split()[0]))
+    return found / 1024

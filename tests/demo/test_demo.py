@@ -1,11 +1,9 @@
-"""The demo, started as `make demo` starts it, walked through with nothing but an HTTP client and plain forms."""
+"""The demo, started as `make demo` starts it: walked through with plain forms, and looked at in Chromium."""
 
 from __future__ import annotations
 
 import http.cookiejar
 import re
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,17 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser as Chrome
 
-from tests.servers.process import LOOPBACK, Child, make_dir, wait_port
+from tests.servers.demo import Demo
+from tests.servers.process import LOOPBACK
+from tests.web import journeys
+from tests.web.auditing import Auditor, Chromium
+from tests.web.walking import sign_in
 
 PROJECT = Path(__file__).resolve().parents[2]
-RUN = """
-import sys
-from pathlib import Path
-from demo import run
-run.STATE = Path(sys.argv.pop(1))
-sys.exit(run.main())
-"""
 
 
 class Browser:
@@ -56,35 +52,16 @@ class Browser:
             return error.code, error.url, error.read().decode()
 
 
-def free_ports(count: int) -> int:
-    """Return the first of `count` neighbouring free ports."""
-    for first in range(30_100, 32_000, 10):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind((LOOPBACK, port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    with Demo() as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[tuple[Child, int]]:
-    folder, port = make_dir("twinpurse-demo-"), free_ports(4)
-    child = Child([sys.executable, "-c", RUN, str(folder), "--port", str(port)], cwd=PROJECT, log=folder / "log")
-    child.start()
-    try:
-        for number in range(3):
-            wait_port(port + number, child, timeout_s=60)
-        deadline = time.monotonic() + 20
-        while "Ctrl-C" not in child.log_tail():
-            assert time.monotonic() < deadline, child.log_tail()
-            time.sleep(0.1)
-        yield child, port
-    finally:
-        child.stop(signal.SIGINT)
-        shutil.rmtree(folder, ignore_errors=True)
+def chrome() -> Iterator[Chrome]:
+    with Chromium() as browser:
+        yield browser
 
 
 def purse_of(page: str) -> list[str]:
@@ -93,9 +70,8 @@ def purse_of(page: str) -> list[str]:
     return [re.sub(r"\s|<[^>]+>", "", amount) for amount in found]
 
 
-def test_alice_signs_in_once_sees_both_purses_and_goes_into_each(demo: tuple[Child, int]) -> None:
-    _, port = demo
-    portal, browser = f"http://{LOOPBACK}:{port}", Browser()
+def test_alice_signs_in_once_sees_both_purses_and_goes_into_each(demo: Demo) -> None:
+    portal, browser = demo.sites["portal"], Browser()
     status, _, page = browser.submit(f"{portal}/sign-in", username="alice", password="demo-alice")
     assert status == 200
     amounts = purse_of(page)
@@ -105,43 +81,64 @@ def test_alice_signs_in_once_sees_both_purses_and_goes_into_each(demo: tuple[Chi
     assert ways == ["/go/print", "/go/net"]
     for number, way in enumerate(ways, start=1):
         status, address, page = browser.get(f"{portal}{way}")
-        assert (status, address) == (200, f"http://{LOOPBACK}:{port + number}/")
+        assert (status, address) == (200, f"http://{LOOPBACK}:{demo.port + number}/")
         assert "Alice Moreau" in page
         assert purse_of(page) == [amounts[number - 1]]
 
 
-def test_every_wrong_sign_in_gets_the_same_answer(demo: tuple[Child, int]) -> None:
-    _, port = demo
-    for number in range(3):
+def test_every_wrong_sign_in_gets_the_same_answer(demo: Demo) -> None:
+    for site in demo.sites.values():
         answers = set()
         for name, password in (("bob", "wrong"), ("bob", ""), ("nobody", "demo-bob")):
-            status, _, page = Browser().submit(
-                f"http://{LOOPBACK}:{port + number}/sign-in", username=name, password=password
-            )
+            status, _, page = Browser().submit(f"{site}/sign-in", username=name, password=password)
             page = re.sub(r'name="csrf_token"[^>]*>', "", page)
             answers.add((status, page.replace(f'value="{name}"', "")))
         assert len(answers) == 1
         assert answers.pop()[0] == 401
 
 
-def test_the_schedules_can_be_opened_by_the_administrator(demo: tuple[Child, int]) -> None:
-    _, port = demo
-    for number, name in ((1, "Weekly print money"), (2, "Monthly Internet money")):
-        instance, browser = f"http://{LOOPBACK}:{port + number}", Browser()
+def test_the_schedules_can_be_opened_by_the_administrator(demo: Demo) -> None:
+    for site, name in (("print", "Weekly print money"), ("net", "Monthly Internet money")):
+        instance, browser = demo.sites[site], Browser()
         browser.submit(f"{instance}/sign-in", username="admin", password="demo-admin")
         status, _, page = browser.get(f"{instance}/admin/schedules")
         assert status == 200
         assert name in page
 
 
-def test_its_people_are_read_from_its_directory(demo: tuple[Child, int]) -> None:
-    instance, browser = f"http://{LOOPBACK}:{demo[1] + 1}", Browser()
+def test_its_people_are_read_from_its_directory(demo: Demo) -> None:
+    instance, browser = demo.sites["print"], Browser()
     browser.submit(f"{instance}/sign-in", username="admin", password="demo-admin")
     deadline = time.monotonic() + 30
     while "4 people" not in (page := browser.get(f"{instance}/admin/people/sync")[2]):
         assert time.monotonic() < deadline, page
         time.sleep(0.5)
     assert "Failed" not in page
+
+
+def test_the_first_pages_keep_what_every_page_must(demo: Demo, chrome: Chrome) -> None:
+    auditor = Auditor(chrome)
+    for site, path, schemes in (("portal", "/", ("dark",)), ("print", "/statement", ("light",))):
+        sign_in(auditor.page, demo.sites[site], "alice")
+        auditor.use_cookies()
+        auditor.look(demo.sites[site] + path, schemes=schemes)
+    auditor.close()
+    assert not auditor.problems, "\n".join(auditor.problems)
+
+
+def test_a_day_without_scripts(demo: Demo, chrome: Chrome) -> None:
+    page, address = journeys.without_scripts(chrome), demo.sites["print"]
+    journeys.go_through_the_portal(page, demo)
+    journeys.read_the_statement(page, address)
+    journeys.redeem(page, address, demo.card("print"))
+    journeys.ask_for_a_refund(page, address, "The last page is blank")
+    journeys.sign_out(page)
+
+
+def test_signing_in_with_the_keyboard_alone(demo: Demo, chrome: Chrome) -> None:
+    page = chrome.new_page(locale="en-GB")
+    journeys.sign_in_by_keys(page, demo.sites["net"])
+    journeys.open_and_close_the_menu(page)
 
 
 @pytest.mark.long
@@ -157,9 +154,8 @@ def test_the_demo_refuses_an_address_that_others_can_reach() -> None:
     assert "not a loopback address" in done.stderr
 
 
-def test_ctrl_c_stops_everything(demo: tuple[Child, int]) -> None:
-    child, port = demo
-    assert child.stop(signal.SIGINT) == 0
+def test_ctrl_c_stops_everything(demo: Demo) -> None:
+    assert demo.stop() == 0
     for number in range(4):
         with socket.socket() as probe:
-            assert probe.connect_ex((LOOPBACK, port + number)) != 0
+            assert probe.connect_ex((LOOPBACK, demo.port + number)) != 0

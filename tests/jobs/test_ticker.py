@@ -11,14 +11,19 @@ from datetime import timedelta
 
 import pytest
 import redis
+from flask import Flask
 from sqlalchemy import func, select, update
 
 from app import clock
 from app.db import reading, writing
 from app.jobs import ticker
 from app.jobs.models import Lease
+from app.ledger.models import Note
+from app.schedules import reversals
+from app.schedules import tasks as schedule_tasks
 from app.schedules.models import Run, Schedule
 from app.schedules.runs import STALE_AFTER
+from language import _, current, speaking
 from tests.jobs.conftest import LATER, MAIN, ROOT, Crowd, last_seven
 from tests.servers.process import LOOPBACK, free_port, wait_port
 from tests.servers.redis_server import RedisServer
@@ -97,6 +102,7 @@ def test_an_emptied_queue_is_asked_again(make_crowd: Callable[..., Crowd], redis
     crowd.check_everybody_got_it_once()
 
 
+@pytest.mark.long
 def test_while_redis_is_away_runs_wait_in_the_database(make_crowd: Callable[..., Crowd]) -> None:
     with RedisServer() as server:
         crowd = make_crowd(redis_url=server.url)
@@ -180,6 +186,25 @@ def test_what_waits_in_the_queue_is_not_asked_for_again(make_crowd: Callable[...
     crowd = make_crowd(people=1)
     for number in range(3):
         assert len(crowd.tick(after=number * STALE)) == 1
-    assert crowd.jobs.queue.count == 3  # the run, and the night's two jobs
+    assert crowd.jobs.queue.count == 4  # the run, and the night's three jobs
     crowd.work()
     crowd.check_everybody_got_it_once()
+
+
+def test_ticker_and_worker_write_in_the_language_of_the_instance(
+    make_instance: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd, spoken = Crowd(make_instance(language="de"), 2), []
+    monkeypatch.setattr(ticker, "_tidy_print_jobs", lambda _now: spoken.append(current().code))
+    [run_id] = crowd.tick()
+    with crowd.app.app_context():
+        schedule_tasks.credit_run(run_id)
+        writing(lambda session: reversals.begin(session, run_id=run_id, by="admin", now=clock.now()))
+    crowd.tick(after=LATER)
+    crowd.work()
+    with crowd.app.app_context():
+        titles = set(reading().scalars(select(Note.title)))
+    with speaking("de"):
+        assert titles == {"Daily", _("Taken back: %(name)s", name="Daily")}
+    assert titles != {"Daily", "Taken back: Daily"}
+    assert (spoken, current().code) == (["de", "de"], "en")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import httpx2
 import pytest
 from flask import Flask
 from itsdangerous import URLSafeTimedSerializer
@@ -16,6 +19,7 @@ from app.db import reading, writing
 from app.people import sessions
 from app.people.models import EnterCode
 from tests.conftest import PORTAL_KEY, person
+from tests.servers.web import WebServer
 from tests.web.browsing import Browser, words_of
 
 
@@ -49,6 +53,42 @@ def test_a_code_is_good_for_sixty_seconds(
     assert Browser(print_app).get(f"/enter?code={early}").headers["Location"] == "/"
     monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=61))
     assert Browser(print_app).get(f"/enter?code={late}").headers["Location"] == "/sign-in"
+
+
+def test_a_code_used_at_the_same_moment_lets_one_browser_in(
+    print_app: Flask, known: Callable[..., dict[str, int]]
+) -> None:
+    with print_app.app_context():
+        users = known()
+    browsers = 4
+    code, together = code_for(print_app, users["alice"]), threading.Barrier(browsers)
+    with WebServer(print_app) as web, ThreadPoolExecutor(browsers) as pool:
+
+        def enter(_browser: int) -> str:
+            with httpx2.Client(trust_env=False, follow_redirects=False, timeout=20) as browser:
+                together.wait()
+                return browser.get(f"{web.url}/enter?code={code}").headers["Location"]
+
+        assert sorted(pool.map(enter, range(browsers))) == ["/"] + ["/sign-in"] * (browsers - 1)
+
+
+def test_a_code_lets_its_own_person_in_whoever_was_there(
+    print_app: Flask, known: Callable[..., dict[str, int]]
+) -> None:
+    with print_app.app_context():
+        users = known()
+    browser = Browser(print_app)
+    browser.get(f"/enter?code={code_for(print_app, users['bob'])}")
+    assert "Bob Brown" in browser.get("/").text
+    used = code_for(print_app, users["alice"])
+    browser.get(f"/enter?code={used}")
+    page = browser.get("/").text
+    assert "Alice Andersson" in page
+    assert "Bob Brown" not in page
+    late = Browser(print_app)
+    late.get(f"/enter?code={code_for(print_app, users['bob'])}")
+    late.get(f"/enter?code={used}")
+    assert "Alice Andersson" not in late.get("/").text
 
 
 @pytest.mark.parametrize("query", ["", "?code=", "?code=guess", "?code=" + "x" * 5000])

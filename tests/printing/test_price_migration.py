@@ -33,7 +33,7 @@ INSERT INTO print_jobs (id, server, job_uuid, run, job_number, printer, username
 """  # noqa: S608
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest) -> str:
     """A database without tables."""
     if request.param == "sqlite":
@@ -42,6 +42,7 @@ def empty_url(request: pytest.FixtureRequest) -> str:
     return server.fresh_database()
 
 
+@pytest.mark.long
 def test_jobs_of_before_keep_their_price(tmp_path: Path, empty_url: str) -> None:
     folder = tmp_path / "instance"
     make_folder(folder, Plan(charges=("print",), database_url=empty_url))

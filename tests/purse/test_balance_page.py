@@ -128,7 +128,7 @@ def test_an_open_hold_is_shown(print_app: Flask, life: Begin) -> None:
     with print_app.app_context():
         here.post(2)
         here.ask(4)
-    assert "Held now $0.20 1 job is printing" in signed_in(print_app, "alice").text("/")
+    assert "Held now $0.20 for 1 job that prints or waits" in signed_in(print_app, "alice").text("/")
 
 
 def test_titles_are_text_and_never_markup(print_app: Flask, life: Begin) -> None:

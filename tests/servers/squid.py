@@ -105,10 +105,11 @@ class Squid:
         details_url: str = "http://net.example.org/",
         helper_options: Sequence[str] = (),
         slow: bool = False,
+        workers: int = 0,
     ) -> None:
         """`portal_hosts` stay open and free; `helper_options` are added to the helper's command line.
 
-        `slow`: the lines for "slow instead of stop" are in force.
+        `slow`: the lines for "slow instead of stop" are in force. `workers`: so many processes serve (SMP); 0: one.
         """
         need(SQUID, "squid")
         need(LDAP_AUTH if ldap else NCSA_AUTH, "squid")
@@ -124,9 +125,11 @@ class Squid:
         if slow:
             snippet, found = re.subn(r"(?m)^#(?=acl twinpurse_slow |delay_)", "", snippet)
             assert found == 6, "deploy/squid/squid.conf: expected six lines about slowness"
-        self._config.write_text(BEFORE.format(**own) + snippet + AFTER.format(**own), encoding="utf-8")
+        more = f"workers {workers}\n" if workers else ""
+        self._config.write_text(BEFORE.format(**own) + more + snippet + AFTER.format(**own), encoding="utf-8")
         self._hand_over()
-        self.child = Child([SQUID, "-N", "-n", self._name, "-f", str(self._config)], log=self.folder / "out")
+        way = "--foreground" if workers else "-N"
+        self.child = Child([SQUID, way, "-n", self._name, "-f", str(self._config)], log=self.folder / "out")
 
     def _make_folder(self, edge_toml: Path, portal_hosts: Sequence[str], details_url: str) -> None:
         (self.folder / "log").mkdir()
@@ -137,10 +140,9 @@ class Squid:
             path.chmod(0o755)
         pages = self.folder / "squid-pages"
         shutil.copytree(SQUID_PAGES, pages)
-        page = (DEPLOY / "ERR_TWINPURSE_EMPTY").read_text(encoding="utf-8")
-        (pages / "ERR_TWINPURSE_EMPTY").write_text(
-            _changed(page, "http://net.example.org/", details_url), encoding="utf-8"
-        )
+        for name in ("ERR_TWINPURSE_EMPTY", "ERR_TWINPURSE_EMPTY_DE"):
+            page = (DEPLOY / name).read_text(encoding="utf-8")
+            (pages / name).write_text(_changed(page, "http://net.example.org/", details_url), encoding="utf-8")
         (self.folder / "free-sites.txt").write_text("".join(f"{host}\n" for host in portal_hosts))
         text = edge_toml.read_text(encoding="utf-8")
         token_file = tomllib.loads(text)["token_file"]
@@ -242,11 +244,14 @@ class Squid:
             assert time.monotonic() < deadline, f"{what} after {seconds:g} s; Squid wrote:\n{self.cache_log()[-3000:]}"
             time.sleep(0.02)
 
-    def fetch(self, user: str | None, password: str, url: str, *, timeout_s: float = 20) -> Fetched:
-        """GET an http address through the proxy, signed in as `user` (None: not signed in)."""
+    def fetch(self, user: str | None, password: str, url: str, *, timeout_s: float = 20, speaks: str = "") -> Fetched:
+        """GET an http address through the proxy, signed in as `user` (None: not signed in).
+
+        `speaks`: the Accept-Language of their browser.
+        """
         # Not urllib: it goes around the proxy for hosts that the environment's no_proxy names.
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=timeout_s)
-        headers = {"Connection": "close"}
+        headers = {"Connection": "close"} | ({"Accept-Language": speaks} if speaks else {})
         if user is not None:
             word = base64.b64encode(f"{user}:{password}".encode()).decode()
             headers["Proxy-Authorization"] = f"Basic {word}"

@@ -17,6 +17,7 @@ from wtforms.validators import InputRequired
 import app.web
 from app.money import MICRO, Unit
 from app.web.charts import balance_chart
+from language.requests import init_templates
 
 TEMPLATES = Path(app.web.__file__).parent / "templates"
 
@@ -24,13 +25,15 @@ TEMPLATES = Path(app.web.__file__).parent / "templates"
 @pytest.fixture
 def parts() -> Environment:
     """The templates, where a name that is not given is an error."""
-    return Environment(
+    env = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    init_templates(env)
+    return env
 
 
 def draw(parts: Environment, module: str, macro: str, *given: Any, **named: Any) -> str:

@@ -1,19 +1,24 @@
-// Optional: the account menu is a <details> and works alone. With this, Esc and a click elsewhere close it.
+// Optional: the account menu and the folded pages are <details> and work alone. With this, Esc closes whichever is open,
+// and a click elsewhere the account menu.
 (function () {
   "use strict";
   function close(menu, focus) {
-    if (!menu.open) { return; }
+    if (!menu || !menu.open) { return false; }
     menu.open = false;
     if (focus) { menu.querySelector("summary").focus(); }
+    return true;
   }
   document.addEventListener("DOMContentLoaded", function () {
     var menu = document.querySelector("details.account");
-    if (!menu) { return; }
     document.addEventListener("keydown", function (event) {
-      if (event.key === "Escape") { close(menu, menu.contains(document.activeElement)); }
+      if (event.key !== "Escape" || document.querySelector("dialog[open]")) { return; }
+      if (close(menu, menu && menu.contains(document.activeElement))) { return; }
+      document.querySelectorAll("nav details.fold[open]").forEach(function (fold) {
+        close(fold, fold.contains(document.activeElement));
+      });
     });
     document.addEventListener("click", function (event) {
-      if (!menu.contains(event.target)) { close(menu, false); }
+      if (menu && !menu.contains(event.target)) { close(menu, false); }
     });
   });
 }());
