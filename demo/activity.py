@@ -205,7 +205,8 @@ def _make_cards(scene: Scene, at: datetime) -> list[str]:
 
 
 def _redeem(user_id: int, code: str, at: datetime) -> None:
-    writing(lambda session: cards.redeem(session, user_id=user_id, code=code, now=at))
+    language = settings_of_app().config.language
+    writing(lambda session: cards.redeem(session, user_id=user_id, code=code, now=at, language=language))
 
 
 def _give(giver: int, taker: int, at: datetime) -> None:
@@ -222,6 +223,7 @@ def _give(giver: int, taker: int, at: datetime) -> None:
             most_per_day=None,
             day_began=at,
             now=at,
+            language=settings_of_app().config.language,
         )
     )
 

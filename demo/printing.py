@@ -161,7 +161,7 @@ def _print(scene: Scene, user: User | None, seen: asking.JobSeen, at: datetime) 
 def _ask_back(scene: Scene, seen: asking.JobSeen, answer: str, at: datetime) -> None:
     """Ask for a refund of a job, where it was printed, and decide over it."""
     admin = scene.users["admin"]
-    by = Actor(admin.id, "admin", scene.by)
+    by = Actor(admin.id, "admin", scene.by, language=scene.settings.config.language)
 
     def work(session: Session) -> None:
         job = session.scalar(select(PrintJob).where(PrintJob.server == SERVER, PrintJob.job_uuid == seen.job_uuid))

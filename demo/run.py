@@ -54,11 +54,15 @@ plaintext_on_loopback = true
 [[notice]]
 title = "The printer in the hall gets a new drum on Friday"
 text = "Until then its pages may have grey stripes. Ask for a refund of what you cannot use."
+title_de = "Der Drucker im Flur bekommt am Freitag eine neue Trommel"
+text_de = "Bis dahin können Seiten graue Streifen haben. Lassen Sie sich erstatten, was Sie nicht brauchen können."
 
 [[link]]
 title = "Timetable"
 href = "http://{host}:{port}/"
 note = "Lessons, rooms and changes"
+title_de = "Stundenplan"
+note_de = "Unterricht, Räume und Änderungen"
 
 [[exchange]]
 from = "print"

@@ -32,6 +32,7 @@ from edge.standing_share import Share
 LONGEST_LINE = 8192  # bytes; Squid's own are far shorter
 LONGEST_CHANNEL = 19  # digits, and one more
 BLOCK = 65_536  # bytes that are read at a time
+LONE = 400  # bytes that are read where a lone request is awaited: a small object is made faster than a large one
 MOST_KNOWN = 100_000  # requests whose answers are kept ready
 ASKING_THREADS = 8
 
@@ -186,13 +187,13 @@ class Door:
 def serve(requests: int, door: Door, answers: int) -> None:
     """Read request lines until Squid closes the pipe. A half line at its end is no request; a giant one gets BH.
 
-    What has come is read at once and answered at once: a lone request waits for nobody, a hundred cost two system
+    What has come is read at once and answered at once: a lone request waits for nobody, a hundred cost a few system
     calls.
     """
     begun = b""  # of a line whose end has not come yet
     read, write, clock, ready = os.read, os.write, time.monotonic, door.ready.get
-    until = 0.0
-    while block := read(requests, BLOCK):
+    until, size = 0.0, LONE
+    while block := read(requests, size):
         # What stands between reading and writing here is what a lone request waits for, beside the kernel.
         # A short write is whole by itself: the threads that ask aside write one line at a time.
         if not begun and (answer := ready(block)) is not None and clock() < until:
@@ -201,6 +202,7 @@ def serve(requests: int, door: Door, answers: int) -> None:
             except OSError:
                 return  # Squid has gone
             continue
+        size = BLOCK if len(block) >= LONE else LONE
         begun = door.take_block(begun + block if begun else block)
         until = door.ready_until
 

@@ -57,26 +57,29 @@ def decide() -> Response:
 
 @blueprint.get("/release/<printer>")
 @public
-def show_station(printer: str) -> str | tuple[str, int]:
+def show_station(printer: str) -> str | Response | tuple[str, int]:
     """Show the screen beside a printer: whoever signs in there sees their own jobs for it, and is soon signed out.
 
-    A session that was begun elsewhere becomes such a short one: this page is made for a screen that many share.
+    A session that was begun elsewhere becomes such a short one: this page is made for a screen that many share. It asks
+    for itself again when nobody is signed in any more, so that no name stays on that screen.
     """
     found = _printer(printer)
     if not current_user.is_authenticated:
         return _ask(found)
     if current_user.way != "station":
         sessions.shorten()
-    return flask.render_template(
+    page = flask.render_template(
         "printing/station.html",
         printer=found,
         server=request.args.get("server", ""),
         waiting=releases.list_waiting(
             reading(), user_id=current_user.id, printer=found.name, server=request.args.get("server", "")
         ),
-        refresh_after=REFRESH_AFTER_S,
         idle=STATION_IDLE,
     )
+    response = flask.make_response(page)
+    response.headers["Refresh"] = str(REFRESH_AFTER_S)
+    return response
 
 
 @blueprint.post("/release/<printer>/sign-in")

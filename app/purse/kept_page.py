@@ -2,7 +2,7 @@
 
 It is the page that everybody opens, and opens again to see whether something has come. The question asks who the
 browser's session belongs to, whether it still counts, and how the purse stands; where the answer is the one with which
-the page was made, the same bytes go out. What the question does not ask (schedules, prices, groups) is as of
+the page was made, the same bytes go out. What the question does not ask (schedules, prices, groups, how much waits elsewhere) is as of
 `TERMS_LAST_S` ago at most, and of this very moment after any form that was sent to this process.
 """
 
@@ -53,7 +53,7 @@ _last_jobs = (
 _refused = or_(_last_jobs.c.state == "cancelled", _last_jobs.c.state == "waiting")
 _purse = (
     select(LoginSession.way, LoginSession.created_at, LoginSession.seen_at, LoginSession.ended_at, User.refreshed_at)
-    .add_columns(User.status, User.role, User.origin, User.id, User.username, User.display_name)
+    .add_columns(User.status, User.origin, User.role, User.id, User.username, User.display_name)
     .add_columns(Account.sequence, Account.balance, Account.reserved, Account.floor)
     .add_columns(
         select(func.max(Hold.id)).where(Hold.account_id == Account.id, Hold.state == "open").scalar_subquery(),
@@ -170,16 +170,15 @@ def note(token: str) -> None:
 def may_be_kept(standing: Standing, now: datetime) -> bool:
     """Whether such a page may be shown again without looking further: the session counts, and nothing is due for it.
 
-    Who has a role sees how much waits elsewhere; local people and those whom the directory is asked about again, and
-    sessions whose last use is to be noted, take the long way.
+    People whom the directory is to be asked about again, and sessions whose last use is to be noted, take the long way.
     """
-    way, created_at, seen_at, ended_at, refreshed_at, status, role, origin, *_purse = standing
+    way, created_at, seen_at, ended_at, refreshed_at, status, origin, *_purse = standing
     return (
         ended_at is None
-        and (status, role, way in WAYS) == ("active", "", True)
-        and origin != LOCAL
+        and status == "active"
+        and way in WAYS
         and now - seen_at < sessions.SEEN_EVERY
-        and now - refreshed_at < ASK_AGAIN_AFTER
+        and (origin == LOCAL or now - refreshed_at < ASK_AGAIN_AFTER)
         and rules.session_lives(created_at=created_at, seen_at=seen_at, now=now, way=way)
     )
 

@@ -86,6 +86,7 @@ def test_alice_signs_in_once_sees_both_purses_and_goes_into_each(demo: Demo) -> 
         assert purse_of(page) == [amounts[number - 1]]
 
 
+@pytest.mark.long
 def test_every_wrong_sign_in_gets_the_same_answer(demo: Demo) -> None:
     for site in demo.sites.values():
         answers = set()
@@ -118,7 +119,7 @@ def test_its_people_are_read_from_its_directory(demo: Demo) -> None:
 
 def test_the_first_pages_keep_what_every_page_must(demo: Demo, chrome: Chrome) -> None:
     auditor = Auditor(chrome)
-    for site, path, schemes in (("portal", "/", ("dark",)), ("print", "/statement", ("light",))):
+    for site, path, schemes in (("portal", "/", ("dark",)), ("print", "/", ("light",))):
         sign_in(auditor.page, demo.sites[site], "alice")
         auditor.use_cookies()
         auditor.look(demo.sites[site] + path, schemes=schemes)

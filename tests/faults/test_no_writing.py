@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from app import db as database
+from app import engines
 from app.db import db, reading
 from app.errors import UnavailableError
 from app.ledger.verify import verify
@@ -62,7 +63,7 @@ def on_hold(make_api: Callable[..., Instance], **plan: object) -> tuple[Instance
 
 
 def test_a_writer_keeps_the_lock(make_api: Callable[..., Instance], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 1)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 1)
     monkeypatch.setattr(database, "GIVE_UP_AFTER_S", 0)
     printing, number = on_hold(make_api)
     other = sqlite3.connect(path_of(printing.app), isolation_level=None)

@@ -184,10 +184,13 @@ def test_nobody_sees_the_page_of_somebody_else(app: Flask, browser: Browser) -> 
     assert Browser(app).get("/").status_code == 302
 
 
-def test_pages_with_a_role_or_a_message_are_not_kept(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_that_is_taken_away_shows_at_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     admin = signed_in(app, "admin")
-    assert [made(admin, monkeypatch)[1] for _ in range(3)] == [True] * 3
-    assert len(pages(app).pages) == 0
+    assert [made(admin, monkeypatch)[1] for _ in range(3)] == [True, False, False]
+    assert "/admin/schedules" in admin.get("/").text
+    user_id = account_of(app, "admin").user_id
+    change(app, lambda session: session.execute(update(User).where(User.id == user_id).values(role="")))
+    assert "/admin/schedules" not in admin.get("/").text
 
 
 def test_no_more_are_kept_than_fit(app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,9 @@ class Squid:
         if slow:
             snippet, found = re.subn(r"(?m)^#(?=acl twinpurse_slow |delay_)", "", snippet)
             assert found == 6, "deploy/squid/squid.conf: expected six lines about slowness"
-        more = f"workers {workers}\n" if workers else ""
+        # Each worker would rename the files by itself, also what another still writes: so logrotate does, as on Debian.
+        more = f"workers {workers}\nlogfile_rotate 0\n" if workers else ""
+        self._workers = workers
         self._config.write_text(BEFORE.format(**own) + more + snippet + AFTER.format(**own), encoding="utf-8")
         self._hand_over()
         way = "--foreground" if workers else "-N"
@@ -217,6 +219,8 @@ class Squid:
     def rotate(self) -> None:
         """Rotate the logs and wait until the new one is there; Squid also starts its helpers anew."""
         before = self.access_log.stat().st_ino
+        if self._workers:
+            self.access_log.rename(self.access_log.with_name(f"{self.access_log.name}.1"))
         self._command("rotate")
         self._wait(lambda: self.access_log.exists() and self.access_log.stat().st_ino != before, "no new log")
 

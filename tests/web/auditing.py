@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
 
 from tests.servers.browser import ARGUMENTS, CHROMIUM
 from tests.servers.process import LOOPBACK, need
@@ -84,6 +84,7 @@ class Auditor:
         page.on("pageerror", lambda error: self.problems.append(f"{page.url}: script error: {error}"))
         page.on("requestfailed", self._note_failed)
         page.on("request", self._note_host)
+        page.on("response", self._note_answer)
         return page
 
     def _hear(self, message: ConsoleMessage) -> None:
@@ -95,6 +96,10 @@ class Auditor:
     def _note_failed(self, request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # left for the next page while it was loading
             self.problems.append(f"{request.url}: failed: {request.failure}")
+
+    def _note_answer(self, response: Response) -> None:
+        if response.status >= 400 and response.request.resource_type != "document":
+            self.problems.append(f"{response.url}: status {response.status}")
 
     def _note_host(self, request: Request) -> None:
         parts = urlsplit(request.url)
