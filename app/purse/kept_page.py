@@ -2,8 +2,8 @@
 
 It is the page that everybody opens, and opens again to see whether something has come. The question asks who the
 browser's session belongs to, whether it still counts, and how the purse stands; where the answer is the one with which
-the page was made, the same bytes go out. What the question does not ask (schedules, prices, groups, how much waits elsewhere) is as of
-`TERMS_LAST_S` ago at most, and of this very moment after any form that was sent to this process.
+the page was made, the same bytes go out. What the question does not ask (schedules, prices, groups, how much waits
+elsewhere) is as of `TERMS_LAST_S` ago at most, and of this very moment after any form that was sent to this process.
 """
 
 from __future__ import annotations
