@@ -137,7 +137,7 @@ class ExchangeSection(Section):
 
 
 def _mail_address(address: str) -> str:
-    # One address and nothing else: no display name, no list, no line break. What is behind the @ is the server's matter.
+    # One address and nothing else: no display name, no list, no line break. What is behind the @ the server knows.
     if not re.fullmatch(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}", address):
         raise ValueError("must be one e-mail address such as purse@example.org")
     return address
