@@ -104,7 +104,7 @@ def verify_now() -> Response:
 def _ask_outside() -> list[Check]:
     """Ask directory and queue at the same time, and wait a bounded time for both."""
     # The proxy means nothing in another thread; Flask types it as if it were the application itself.
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Werkzeug types the proxy as the app
     asked = {N_("Directory"): _directory, N_("Queue"): _queue}
     answers = {name: _probe(app, name, question) for name, question in asked.items()}
     deadline = time.monotonic() + PATIENCE_S

@@ -121,7 +121,7 @@ class Sums:
 
     def add_packed(self, data: bytes) -> None:
         """Add what another process summed up. It is of our own making and came by a pipe of our own."""
-        lines, newest_ms, unpaid, names, columns, newest, periods, domains = marshal.loads(data)  # noqa: S302
+        lines, newest_ms, unpaid, names, columns, newest, periods, domains = marshal.loads(data)  # noqa: S302 - ours
         here = [self._places[name] for name in names]
         self.lines += lines
         self.newest_ms = max(self.newest_ms, newest_ms)

@@ -62,6 +62,7 @@ def refresh(copy: Copy) -> None:
     copy.display.key(copy.window, "F5")
 
 
+@pytest.mark.long
 def test_stopped_and_hung_the_window_keeps_the_last_value_and_answers_clicks(desk: Desk, stub: InstanceStub) -> None:
     copy = start(desk, stub.url)
     copy.wait_seen("$3.40", "As of")

@@ -29,6 +29,7 @@ FULL = 2
 """What `PRAGMA synchronous` says when every commit waits for the disk."""
 
 
+@pytest.mark.long
 def test_the_power_goes_at_some_moments(make_instance: Callable[..., Flask], tmp_path: Path) -> None:
     cut_power(make_instance(), tmp_path, cuts=3, torn=4, seed=1)
 

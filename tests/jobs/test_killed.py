@@ -67,6 +67,7 @@ def kill_again_and_again(crowd: Crowd, command: list[str], *, kills: int) -> Non
         crowd.long_silence()
 
 
+@pytest.mark.long
 def test_the_instances_own_worker_is_killed_on_sqlite(make_crowd: Callable[..., Crowd]) -> None:
     crowd = make_crowd(people=PEOPLE)
     command = python(INSTANCE, str(crowd.folder))

@@ -164,7 +164,7 @@ def test_many_at_once_take_turns_with_other_work(
             purse.round()
             counts.append(len(post_office.messages))
     finally:
-        tasks.AT_MOST_S = before  # type: ignore[misc]
+        tasks.AT_MOST_S = before  # type: ignore[misc]  # a constant, put back
     assert counts == [1, 2, 3, 4, 4]
 
 

@@ -140,6 +140,7 @@ def hanging() -> Iterator[Listener]:
     listener.stop()
 
 
+@pytest.mark.long
 def test_a_hanging_directory_is_said_to_be_away_and_who_is_in_goes_on(
     print_app: Flask, real_slapd: Slapd, hanging: Listener
 ) -> None:

@@ -112,7 +112,7 @@ def test_a_broken_tls_server(mara: FlaskClient, tmp_path: Path, monkeypatch: pyt
     if speak in certificates:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificates[speak].certificate, certificates[speak].key)
-        work: Callable[[socket.socket], None] = lambda connection: handshake(connection, tls)  # noqa: E731
+        work: Callable[[socket.socket], None] = lambda connection: handshake(connection, tls)  # noqa: E731 - one of two, chosen here
     else:
         work = drip_handshake if speak == "slow handshake" else greet
     with serving(work) as port:

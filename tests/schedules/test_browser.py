@@ -195,6 +195,7 @@ def test_nothing_scrolls_sideways_on_a_narrow_phone(site: str, browser: Browser,
     assert _sideways(page) == 0
 
 
+@pytest.mark.long
 def test_everything_works_without_scripts(print_app: Flask, users: dict[str, int], site: str) -> None:
     with Browser(javascript=False) as browser:
         page = browser.page()

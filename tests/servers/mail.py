@@ -66,7 +66,7 @@ class MailServer:
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(  # noqa: N802
+    async def handle_DATA(  # noqa: N802 - the name that aiosmtpd looks for
         self, _server: Any, session: Any, envelope: Any
     ) -> str:
         """Take a message, or not."""
