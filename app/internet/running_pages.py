@@ -18,22 +18,24 @@ from language import _
 blueprint = Blueprint("internet_running", __name__, url_prefix="/admin/internet-use/running")
 
 SHOWN = 500
+RENEWED_AFTER_S = 10
 LENGTH_MAX = 200
 
 
 @blueprint.get("")
 @auditor
-def show() -> str:
-    """List what runs, the largest first."""
+def show() -> Response:
+    """List what runs, the largest first. It is asked for again every ten seconds, unless the address says "still"."""
     found = running.list_running(reading(), now=clock.now())
     found.sort(key=lambda run: -(run.download + run.upload))
-    return flask.render_template(
-        "internet/running.html",
-        runs=found[:SHOWN],
-        total=len(found),
-        renews="still" not in request.args,
-        size=size_in_words,
+    renews = "still" not in request.args
+    page = flask.render_template(
+        "internet/running.html", runs=found[:SHOWN], total=len(found), renews=renews, size=size_in_words
     )
+    response = flask.make_response(page)
+    if renews:
+        response.headers["Refresh"] = str(RENEWED_AFTER_S)
+    return response
 
 
 @blueprint.post("/end")
