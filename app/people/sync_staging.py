@@ -125,4 +125,4 @@ def _write(session: Session, table: Table, columns: Sequence[str], rows: Sequenc
                 copy.write_row(row)
     else:
         places = ", ".join("?" * len(columns))  # only names of our own tables stand in the statement
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", list(rows))  # noqa: S608
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", list(rows))  # noqa: S608 - as said

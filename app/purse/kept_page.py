@@ -1,4 +1,4 @@
-"""The balance page, kept while nothing that it shows has changed: looked at again, it costs one question.
+"""The balance page, kept for seconds while nothing that it shows has changed: looked at again, it costs one question.
 
 It is the page that everybody opens, and opens again to see whether something has come. The question asks who the
 browser's session belongs to, whether it still counts, and how the purse stands; where the answer is the one with which

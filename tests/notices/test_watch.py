@@ -105,15 +105,8 @@ def test_an_entry_that_is_committed_after_later_ones_is_found(
     assert [str(message["Subject"]) for message in post_office.messages] == ["Your print purse is low: $0.50 left"]
 
 
-@pytest.mark.long
-def test_a_look_that_is_stopped_in_the_middle_goes_on_and_tells_nobody_twice(
-    purse_on: Callable[[str], Purse],
-    post_office: MailServer,
-    database_url: str,
-    known: Callable[..., dict[str, int]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    purse = purse_on(database_url)
+def all_run_low(purse: Purse, known: Callable[..., dict[str, int]]) -> None:
+    """Have everybody want e-mail, be seen with enough, and then use it up."""
     with purse.app.app_context():
         people = [Purse(purse.app, user_id, purse.hand) for user_id in known().values()]
     for each in people:
@@ -123,6 +116,18 @@ def test_a_look_that_is_stopped_in_the_middle_goes_on_and_tells_nobody_twice(
     purse.round()
     for each in people:
         each.move("-12.00")
+
+
+@pytest.mark.long
+def test_a_look_that_is_stopped_in_the_middle_goes_on_and_tells_nobody_twice(
+    purse_on: Callable[[str], Purse],
+    post_office: MailServer,
+    database_url: str,
+    known: Callable[..., dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    purse = purse_on(database_url)
+    all_run_low(purse, known)
     whole, told = tasks.tell, []
 
     def dies(found: watch.Found) -> bool:
@@ -144,27 +149,18 @@ def test_a_look_that_is_stopped_in_the_middle_goes_on_and_tells_nobody_twice(
 
 @pytest.mark.long
 def test_many_at_once_take_turns_with_other_work(
-    purse_on: Callable[[str], Purse], post_office: MailServer, known: Callable[..., dict[str, int]]
+    purse_on: Callable[[str], Purse],
+    post_office: MailServer,
+    known: Callable[..., dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     purse = purse_on("")
-    with purse.app.app_context():
-        people = [Purse(purse.app, user_id, purse.hand) for user_id in known().values()]
-    for each in people:
-        each.choose()
-        each.number = 10
-        each.move("5.00")
-    purse.round()
-    for each in people:
-        each.move("-12.00")
-    before = tasks.AT_MOST_S
-    try:
-        tasks.AT_MOST_S = 0.0  # type: ignore[misc]  # so that each look tells one
-        counts = []
-        for _ in range(5):
-            purse.round()
-            counts.append(len(post_office.messages))
-    finally:
-        tasks.AT_MOST_S = before  # type: ignore[misc]  # a constant, put back
+    all_run_low(purse, known)
+    monkeypatch.setattr(tasks, "AT_MOST_S", 0.0)  # so that each look tells one
+    counts = []
+    for _ in range(5):
+        purse.round()
+        counts.append(len(post_office.messages))
     assert counts == [1, 2, 3, 4, 4]
 
 
