@@ -20,6 +20,8 @@ def account_name(typed: str, domains: Sequence[str]) -> str:
     mail, a userPrincipalName). Only one domain is taken off: `a@x@y` is never `a`.
     """
     name = composed(typed)
+    if "\\" not in name and "@" not in name:
+        return name
     known = {name_key(domain) for domain in domains}
     domain, backslash, account = name.partition("\\")
     if backslash and account.strip() and name_key(domain) in known:
@@ -32,7 +34,7 @@ def account_name(typed: str, domains: Sequence[str]) -> str:
 
 def composed(typed: str) -> str:
     """Return a name in composed form (NFC) and without outer spaces: two ways to write "é" are one."""
-    return unicodedata.normalize("NFC", typed).strip()
+    return (typed if typed.isascii() else unicodedata.normalize("NFC", typed)).strip()
 
 
 def name_key(name: str) -> str:

@@ -40,7 +40,10 @@ class Column(NamedTuple):
 
 
 class GrowingSlot:
-    """A column that still grows. Its keys say a list of sites and a user: see `squid_sites.SHIFT`."""
+    """A column that still grows. Its keys say a list of sites and a user: see `squid_sites.SHIFT`.
+
+    `requests` and `down` have the same keys in the same order; the others have some of them.
+    """
 
     __slots__ = ("cached", "down", "requests", "until", "up")
 
@@ -61,7 +64,7 @@ class GrowingSlot:
         sites: list[int] = []
         if by_site:
             users, sites = [key & USER_BITS for key in keys], [key >> SHIFT for key in keys]
-        down, requests = (list(map(part.__getitem__, keys)) for part in (self.down, self.requests))
+        down, requests = list(self.down.values()), list(self.requests.values())
         up, cached = (list(map(part.get, keys, repeat(0))) if part else [] for part in (self.up, self.cached))
         return Column(slot, *map(narrowest, (users, sites, down, up, cached, requests)))
 

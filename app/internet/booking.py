@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.db import is_postgresql, one_of
 from app.errors import KeyReusedError, WrongStateError
 from app.internet import hours, rates, rules
+from app.internet.columns import narrowest
 from app.internet.hours import Slot
 from app.internet.models import UnmatchedUsage, UsageCarry, UsagePosition
 from app.internet.rates import Plan
@@ -138,8 +140,7 @@ def _book_known(session: Session, source: str, batch: int, usage: Usage, plan: P
     # The accounts are locked before the carries are read: two proxies may bring the same user at once. In one order,
     # so that two batches cannot wait for each other in a circle.
     account_ids = _lock_accounts(session, sorted(set(ids)))
-    slots = [slot._replace(users=list(map(ids.__getitem__, slot.users))) for slot in usage.slots]
-    slots, shares = _priced(session, usage, slots, plan, ids)
+    slots, shares = _priced(session, usage, plan, ids)
     hours.add_up(session, slots=slots, plan=plan)
     if usage.domains:
         rows = ((ids[place], start, domain, size) for place, start, domain, size in usage.domains)
@@ -162,36 +163,41 @@ def _book_known(session: Session, source: str, batch: int, usage: Usage, plan: P
     return len(postings)
 
 
-def _priced(
-    session: Session, usage: Usage, slots: list[Slot], plan: Plan, ids: Sequence[int]
-) -> tuple[list[Slot], dict[int, _Share]]:
-    """Return the slots with what each sum costs, and what each person's share is."""
-    sizes = dict.fromkeys(ids, 0)
-    prices = dict.fromkeys(ids, 0)
-    newest: dict[int, int] = {}
-    for user_id, at in zip(ids, usage.newest, strict=True):
-        newest[user_id] = max(at, newest.get(user_id, 0))
+def _priced(session: Session, usage: Usage, plan: Plan, ids: Sequence[int]) -> tuple[list[Slot], dict[int, _Share]]:
+    """Return the slots, with people's ids and what each sum costs, and what each person's share is."""
     percents = rates.percents(session, user_ids=ids, plan=plan)
+    sizes, prices = [0] * len(ids), [0] * len(ids)  # by place: a million sums may have to be added to them
+    used = set[int]()
+    code = narrowest([max(ids)]).typecode
     priced = []
-    for slot in slots:
-        for user_id, size in zip(slot.users, map(add, slot.down, slot.up) if slot.up else slot.down, strict=True):
-            sizes[user_id] += size
+    for slot in usage.slots:
+        moved = map(add, slot.down, slot.up) if slot.up else slot.down
+        used.update(slot.users)
+        users = array(code, map(ids.__getitem__, slot.users))
         if plan.is_flat:
-            slot = slot._replace(price=plan.terms.down)
+            priced.append(slot._replace(users=users, price=plan.terms.down))
+            for place, size in zip(slot.users, moved, strict=True):
+                sizes[place] += size
         else:
-            slot = slot._replace(charged=plan.price_columns(slot.start, slot.columns, percents))
-            for user_id, price in zip(slot.users, slot.charged, strict=True):
-                prices[user_id] += price
-        priced.append(slot)
+            charged = plan.price_columns(slot.start, (users, *slot.columns[1:]), percents)
+            priced.append(slot._replace(users=users, charged=charged))
+            for place, size, price in zip(slot.users, moved, charged, strict=True):
+                sizes[place] += size
+                prices[place] += price
     if plan.is_flat:
-        prices.update({user_id: size * plan.terms.down for user_id, size in sizes.items()})
-    used = set[int]().union(*(slot.users for slot in slots))
+        prices = [size * plan.terms.down for size in sizes]
+    newest: dict[int, int] = {}
+    for user_id, at_s in zip(ids, usage.newest, strict=True):
+        newest[user_id] = max(at_s, newest.get(user_id, 0))
+    shares: dict[int, _Share] = {}
+    for place in used:  # somebody may be there under several names
+        price, size, at_s = shares.get(ids[place], (0, 0, newest[ids[place]]))
+        shares[ids[place]] = _Share(price + prices[place], size + sizes[place], at_s)
     for start, user_id, price in _price_of_periods(session, usage, plan, ids, percents):
-        prices[user_id] += price
-        used.add(user_id)
+        of_data = shares.get(user_id, _Share(0, 0, newest[user_id]))
+        shares[user_id] = of_data._replace(price=of_data.price + price)
         priced.append(Slot(start, [user_id], [], [], [], [], [], [price]))
-    shares = {user_id: _Share(prices[user_id], sizes[user_id], newest[user_id]) for user_id in sorted(used)}
-    return priced, shares
+    return priced, dict(sorted(shares.items()))
 
 
 def _price_of_periods(

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import sys
-from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from app.internet.columns import NO_COLUMN, WIDTHS, read
 from app.internet.hours import Slot
 
-WIDTHS: Final = {"H": 2, "I": 4, "Q": 8}
-NO_COLUMN: Final = "-"
 COLUMNS: Final = 6
 SUMS_MAX: Final = 4_000_000
 
@@ -44,20 +41,16 @@ def unpack(heads: Sequence[tuple[int, int, str]], numbers: str, *, most: int) ->
     return slots
 
 
-def _columns(heads: Sequence[tuple[int, int, str]], data: memoryview, most: int) -> Iterator[list[int]]:
+def _columns(heads: Sequence[tuple[int, int, str]], data: memoryview, most: int) -> Iterator[Sequence[int]]:
     begin = 0
     for _, count, codes in heads:
         for code in codes:
             if code == NO_COLUMN:
                 yield []
                 continue
-            column = array(code)
             end = begin + count * WIDTHS[code]
-            column.frombytes(data[begin:end])
+            column = read(code, data[begin:end])
             begin = end
-            if sys.byteorder == "big":
-                column.byteswap()
-            found = column.tolist()
-            if code == "Q" and max(found) > most:
+            if code == "Q" and max(column) > most:
                 raise ValueError("a number is too large")
-            yield found
+            yield column

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import repeat
+from operator import mul
 from typing import Final
 
 MB: Final = 1_000_000
@@ -161,19 +162,24 @@ class Plan:
         empty is all 0. `percents`: what each user pays of prices.
         """
         users, sites, down, up, cached = columns[:5]
-        terms = self.terms_at(start)
-        by_hour = self.percent_at(start)
+        terms, by_hour = self.terms_at(start), self.percent_at(start)
         if terms.cached_free and cached:
             down = [max(0, size - stored) for size, stored in zip(down, cached, strict=True)]
+        shares = {site: by_hour * terms.sites.get(site, FULL) for site in {*sites, 0}}
+        of_byte = {site: terms.down * share for site, share in shares.items()}
+        if not self.has_people and not (up and terms.up) and not any(each % FULL**2 for each in of_byte.values()):
+            # Nothing has to be rounded: the same, in a third of the time.
+            whole = {site: each // FULL**2 for site, each in of_byte.items()}
+            of_site = map(whole.__getitem__, sites) if sites else repeat(whole[0])
+            return list(map(mul, down, of_site)) or [0] * len(users)
         prices: Sequence[int] = [size * terms.down for size in down] or [0] * len(users)
         if up and terms.up:
             prices = [price + size * terms.up for price, size in zip(prices, up, strict=True)]
-        shares = {site: by_hour * terms.sites.get(site, FULL) for site in {*sites, 0}}
-        of_site = [shares[site] for site in sites] if sites else repeat(shares[0])
+        percents_of_site = [shares[site] for site in sites] if sites else repeat(shares[0])
         if self.has_people:
             of_user = map(percents.__getitem__, users)
-            return [p * s * u // FULL**3 for p, s, u in zip(prices, of_site, of_user, strict=False)]
-        return [p * s // FULL**2 for p, s in zip(prices, of_site, strict=False)]
+            return [p * s * u // FULL**3 for p, s, u in zip(prices, percents_of_site, of_user, strict=False)]
+        return [p * s // FULL**2 for p, s in zip(prices, percents_of_site, strict=False)]
 
     def price_of_period(self, start: int, percent: int = FULL) -> int:
         """Return what one period costs that begins at `start`, in millionths of a millionth."""
