@@ -32,6 +32,7 @@ from edge.standing_share import Share
 LONGEST_LINE = 8192  # bytes; Squid's own are far shorter
 LONGEST_CHANNEL = 19  # digits, and one more
 BLOCK = 65_536  # bytes that are read at a time
+TOGETHER = 25  # requests that are answered before any more are looked at: Squid can go on meanwhile
 LONE = 400  # bytes that are read where a lone request is awaited: a small object is made faster than a large one
 MOST_KNOWN = 100_000  # requests whose answers are kept ready
 ASKING_THREADS = 8
@@ -65,7 +66,11 @@ class Door:
         self._asking = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="ask")
         self._waiting: dict[str, list[bytes]] = {}
         self._lock = threading.Lock()
-        self._known: dict[bytes, bytes] = {}  # what follows the channel-ID -> the answer after it, by the list at hand
+        # By the list at hand: what follows the channel-ID -> the answer after it; and what that is made of: the answer
+        # to a user, as the line has them, and the hosts that are open to nobody.
+        self._known: dict[bytes, bytes] = {}
+        self._known_users: dict[bytes, bytes] = {}
+        self._known_hosts: set[bytes] = set()
         self.ready: dict[bytes, bytes] = {}
         """A lone request as it comes -> its whole answer, by the list at hand; good until `ready_until`."""
         self.ready_until = 0.0  # of time.monotonic()
@@ -77,8 +82,10 @@ class Door:
         lines = block.split(b"\n")
         begun = lines.pop()[: LONGEST_LINE + 1]  # of a giant line the beginning is enough
         if lines:
-            answer = self._take_all(lines)
+            answer = self._take_all(lines[:TOGETHER])
             self._say(answer)
+            for first in range(TOGETHER, len(lines), TOGETHER):
+                self._say(self._take_all(lines[first : first + TOGETHER]))
             by_list = lines[0].partition(b" ")[2] in self._known
             if len(lines) == 1 and not begun and answer and by_list and len(self.ready) < MOST_KNOWN:
                 self.ready[block] = answer
@@ -91,18 +98,37 @@ class Door:
         if self._known_of != self._standing.changed or time.monotonic() >= self.ready_until:
             self._known_of = self._standing.changed
             self.ready_until = time.monotonic() + self._longest_age_s - self._standing.age_s
-            self._known = {}
+            self._known, self._known_users, self._known_hosts = {}, {}, set()
             self.ready.clear()
         known = self._known
         answers: list[bytes] = []
         for line in lines:
             channel, _, rest = line.partition(b" ")
-            found = known.get(rest)
+            found = known.get(rest) or self._by_parts(rest)
             if found is not None and channel.isdigit() and len(channel) < LONGEST_CHANNEL:
                 answers.append(channel + found)
             else:
                 answers.append(self._take(line, rest))
         return b"".join(answers)
+
+    def _by_parts(self, rest: bytes) -> bytes | None:
+        """The answer to a user who is known, at a host that is open to nobody."""
+        user, _, more = rest.partition(b" ")
+        answer = self._known_users.get(user)
+        if answer is None or len(rest) > LONGEST_LINE:
+            return None
+        host = more.partition(b" ")[0]
+        if host not in self._known_hosts:
+            if self._standing.is_open(host.decode("ascii", "replace")):
+                return None
+            if len(self._known_hosts) < MOST_KNOWN:
+                self._known_hosts.add(host)
+        self._keep(rest, answer)
+        return answer
+
+    def _keep(self, rest: bytes, answer: bytes) -> None:
+        if len(self._known) < MOST_KNOWN:
+            self._known[rest] = answer
 
     def _take(self, line: bytes, rest: bytes) -> bytes:
         """The answer to one request line; none where the instance has to be asked aside."""
@@ -144,8 +170,11 @@ class Door:
             return ALLOWED
         listed = self._standing.may(user) if self._list_counts() else None
         if listed:
-            if len(self._known) < MOST_KNOWN:
-                self._known[rest] = answer_line(b"", BY_WORD[listed])
+            answer = answer_line(b"", BY_WORD[listed])
+            self._keep(rest, answer)
+            name = rest.partition(b" ")[0]
+            if name and len(self._known_users) < MOST_KNOWN:
+                self._known_users[name] = answer
             return BY_WORD[listed]
         word = self._standing.remembered(user)
         if word is None and self._standing.away:

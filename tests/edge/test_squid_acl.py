@@ -103,6 +103,27 @@ def listed(helper: Helper, instance: StubInstance) -> Helper:
     raise AssertionError(f"no list; the helper wrote:\n{helper.log.read_text()}")
 
 
+def test_one_users_answer_is_no_others_however_the_line_is_written(
+    instance: StubInstance, start: Callable[..., Helper]
+) -> None:
+    helper = listed(start(), instance)
+    lines = [b"1  alice a.example -", b"2  bob a.example -", b"3 alice a.example -", b"4 bob b.example -", b"5  - a.example"]
+    lines += [b"6 alice b.example -", b"7 alice  b.example", b"8 - b.example", b"9 bob", b"x alice a.example -"]
+    answers = dict(line.split(b" ", 1) for line in helper.talk(b"\n".join(lines) + b"\n"))
+    assert [channel for channel in sorted(answers) if answers[channel] == b"OK"] == [b"1", b"3", b"6", b"7"]
+
+
+def test_an_open_host_is_open_also_to_who_was_slowed_elsewhere(
+    instance: StubInstance, start: Callable[..., Helper]
+) -> None:
+    instance.users["carol"] = "slow"
+    instance.open = ["intranet.example"]
+    helper = listed(start(), instance)
+    hosts = ["a.example", "www.intranet.example", "b.example", "intranet.example"]
+    answers = [b"1 OK slow_=yes", b"1 OK", b"1 OK slow_=yes", b"1 OK"]
+    assert helper.talk(b"".join(b"1 carol %b -\n" % host.encode() for host in hosts)) == answers
+
+
 def test_the_list_decides_and_the_instance_says_why(instance: StubInstance, start: Callable[..., Helper]) -> None:
     helper = listed(start(), instance)
     assert helper.ask("alice") == b"OK"
