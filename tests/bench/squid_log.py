@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -193,6 +194,7 @@ def _served(folder: Path, log: Path, sites: int = 0) -> Iterator[_Site]:
         )
         with server:
             wait_port(port, server, timeout_s=30)
+            urllib.request.urlopen(f"http://{LOOPBACK}:{port}/healthz").close()  # the port is there before the rest
             yield _Site(folder, log, f"http://{LOOPBACK}:{port}", token, server)
 
 

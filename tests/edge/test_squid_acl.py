@@ -107,7 +107,13 @@ def test_one_users_answer_is_no_others_however_the_line_is_written(
     instance: StubInstance, start: Callable[..., Helper]
 ) -> None:
     helper = listed(start(), instance)
-    lines = [b"1  alice a.example -", b"2  bob a.example -", b"3 alice a.example -", b"4 bob b.example -", b"5  - a.example"]
+    lines = [
+        b"1  alice a.example -",
+        b"2  bob a.example -",
+        b"3 alice a.example -",
+        b"4 bob b.example -",
+        b"5  - a.example",
+    ]
     lines += [b"6 alice b.example -", b"7 alice  b.example", b"8 - b.example", b"9 bob", b"x alice a.example -"]
     answers = dict(line.split(b" ", 1) for line in helper.talk(b"\n".join(lines) + b"\n"))
     assert [channel for channel in sorted(answers) if answers[channel] == b"OK"] == [b"1", b"3", b"6", b"7"]
