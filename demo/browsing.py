@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from app.db import reading, writing
-from app.internet import booking, rate_changes, rates
+from app.internet import booking, rate_changes, rate_site_changes, rates
 from app.internet.hours import Slot
 from app.internet.rate_changes import Rates
 from app.internet.rate_rules import Hours
@@ -54,7 +54,7 @@ def decide(scene: Scene) -> None:
         said = Rates(down=price, up=price, hours=HOURS, groups={staff: 50})
         rate_changes.save(session, said=said, version=0, settings=settings, by=by, now=now)
         for name, percent, always_open, domains in SITE_LISTS:
-            rate_changes.save_site_list(
+            rate_site_changes.save_site_list(
                 session,
                 site_list_id=None,
                 name=name,

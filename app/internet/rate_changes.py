@@ -1,4 +1,4 @@
-"""Verbs that change what the Internet costs: the rates, who pays less, lists of sites; and the last change undone.
+"""Verbs that change what the Internet costs: the rates and who pays less; and the last change of them undone.
 
 A change holds from the beginning of the slot of use (hour or quarter of UTC) in which it is made, for what is not
 booked yet; use of before is priced as it was then, whenever it is booked.
@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.errors import NotFoundError, WrongStateError
+from app.errors import WrongStateError
 from app.internet import rates
 from app.internet.models import UsageHour, UsagePosition
-from app.internet.rate_models import InternetRates, PastRates, RateForGroup, RateForUser, RateHours, SiteList
+from app.internet.rate_models import InternetRates, PastRates, RateForGroup, RateForUser, RateHours
 from app.internet.rate_rules import Hours, Terms, period_lengths, slot_seconds
 from app.settings import Settings
 from app.settings_tables import PRICE_MAX
@@ -119,7 +119,7 @@ def save(session: Session, *, said: Rates, version: int, settings: Settings, by:
         session.add_all(RateForGroup(group_id=each, percent=percent) for each, percent in said.groups.items())
         session.add_all(RateForUser(user_id=each, percent=percent) for each, percent in said.users.items())
 
-    return _change(session, apply, settings=settings, by=by, now=now, version=version)
+    return change(session, apply, settings=settings, by=by, now=now, version=version)
 
 
 def before(session: Session) -> tuple[Rates, int] | None:
@@ -143,54 +143,6 @@ def undo(session: Session, *, version: int, settings: Settings, by: str, now: da
     return save(session, said=found[0], version=version, settings=settings, by=by, now=now)
 
 
-def save_site_list(
-    session: Session,
-    *,
-    site_list_id: int | None,
-    name: str,
-    percent: int,
-    always_open: bool,
-    domains: tuple[str, ...],
-    settings: Settings,
-    by: str,
-    now: datetime,
-) -> SiteList:
-    """Make or change a list of sites. Raises NotFoundError; WrongStateError when another has its name."""
-    same = session.scalar(select(SiteList).where(SiteList.name == name))
-    if same is not None and same.id != site_list_id:
-        raise WrongStateError(_("Another list is called “%(name)s”.", name=name))
-    found = get_site_list(session, site_list_id=site_list_id) if site_list_id is not None else SiteList(name=name)
-
-    def apply(_row: InternetRates) -> None:
-        found.name, found.percent, found.always_open = name, percent, always_open
-        found.domains = "\n".join(domains)
-        session.add(found)
-
-    _change(session, apply, settings=settings, by=by, now=now)
-    return found
-
-
-def delete_site_list(session: Session, *, site_list_id: int, settings: Settings, by: str, now: datetime) -> str:
-    """Take a list of sites away and return its name; what was charged by it stays. Raises NotFoundError."""
-    found = get_site_list(session, site_list_id=site_list_id)
-    _change(session, lambda _row: session.delete(found), settings=settings, by=by, now=now)
-    return found.name
-
-
-def get_site_list(session: Session, *, site_list_id: int) -> SiteList:
-    """Return a list of sites. Raises NotFoundError."""
-    found = session.get(SiteList, site_list_id)
-    if found is None:
-        raise NotFoundError(_("There is no such list of sites."))
-    return found
-
-
-def taken_domains(session: Session, *, besides: int | None) -> dict[str, str]:
-    """Return the domains of all other lists of sites with the lists' names."""
-    lists = session.execute(select(SiteList.name, SiteList.domains).where(SiteList.id != (besides or 0)))
-    return {domain: name for name, text in lists for domain in text.split("\n") if domain}
-
-
 def switch_top_domains(session: Session, *, days: int, settings: Settings, by: str, now: datetime) -> None:
     """Keep bytes by domain for so many days from now on; 0: keep none."""
 
@@ -198,10 +150,10 @@ def switch_top_domains(session: Session, *, days: int, settings: Settings, by: s
         row.top_domains = days > 0
         row.top_domains_days = days or row.top_domains_days
 
-    _change(session, apply, settings=settings, by=by, now=now)
+    change(session, apply, settings=settings, by=by, now=now)
 
 
-def _change(
+def change(
     session: Session,
     apply: Callable[[InternetRates], None],
     *,
@@ -210,7 +162,10 @@ def _change(
     now: datetime,
     version: int | None = None,
 ) -> InternetRates:
-    """Change rates, lists or people, and keep what held before for use of before."""
+    """Have `apply` change rates, lists or people, one after the other, and keep what held before for use of before.
+
+    Raises WrongStateError when the rates are no longer those of `version`, where one is given.
+    """
     row = session.scalar(select(InternetRates).where(InternetRates.id == 1).with_for_update())
     if version is not None and version != (row.version if row else 0):
         raise WrongStateError(_(CHANGED_MEANWHILE))

@@ -81,7 +81,8 @@ class RateHours(Base):
 class SiteList(Base):
     """Domains (with all below them) that cost `percent` of the price: 0 is free. The longest suffix that fits counts.
 
-    `always_open`: reachable also by who has nothing left. `domains`: one on a line.
+    `always_open`: reachable also by who has nothing left. `domains`: one on a line. No other list gets the id of one
+    that was deleted: use of before speaks of it.
     """
 
     __tablename__ = "site_lists"
@@ -91,6 +92,29 @@ class SiteList(Base):
     percent: Mapped[int]
     always_open: Mapped[bool] = mapped_column(default=False)
     domains: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class PastSiteList(Base):
+    """What a list of sites was before a change of it, or before it was `deleted`; and who changed it when.
+
+    The newest of a list is what it was before its last change. Ids grow, and none is given twice.
+    """
+
+    __tablename__ = "past_site_lists"
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    site_list_id: Mapped[int] = mapped_column(BigInt, index=True)
+    name: Mapped[str] = mapped_column(String(80))
+    percent: Mapped[int]
+    always_open: Mapped[bool]
+    domains: Mapped[str] = mapped_column(Text)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_by: Mapped[str] = mapped_column(String(256))
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
 
 class RateForGroup(Base):

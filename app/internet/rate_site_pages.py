@@ -1,9 +1,11 @@
-"""The administrators' pages of lists of sites: all of them, and one with the domains that are pasted into it."""
+"""The administrators' pages of lists of sites: all of them, one with its pasted domains, and what is taken back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flask
-from flask import Blueprint
+from flask import Blueprint, request
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -12,7 +14,7 @@ from app import clock
 from app.api.access import admin, auditor
 from app.db import reading, writing
 from app.errors import WrongStateError
-from app.internet import rate_changes
+from app.internet import rate_site_changes, rate_site_past
 from app.internet import rate_words as words
 from app.internet.rate_forms import SiteListForm
 from app.internet.rate_models import SiteList
@@ -28,8 +30,16 @@ BY_ID = "/<int(max=9223372036854775807):site_list_id>"
 @blueprint.get("")
 @auditor
 def list_all() -> str:
-    """List the lists."""
-    return flask.render_template("internet/site_lists.html", sites=list_sites(reading()), w=words)
+    """List the lists, and those that were lately deleted."""
+    session = reading()
+    deleted = rate_site_past.lately_deleted(session)
+    return flask.render_template(
+        "internet/site_lists.html",
+        sites=list_sites(session),
+        deleted=deleted,
+        most=rate_site_past.DELETED_KEPT,
+        w=words,
+    )
 
 
 @blueprint.get("/new")
@@ -49,8 +59,8 @@ def create() -> tuple[str, int] | Response:
 @blueprint.get(BY_ID)
 @auditor
 def show(site_list_id: int) -> str:
-    """Show a list."""
-    found = rate_changes.get_site_list(reading(), site_list_id=site_list_id)
+    """Show a list, and its last changes."""
+    found = rate_site_changes.get_site_list(reading(), site_list_id=site_list_id)
     values = {"name": found.name, "percent": str(found.percent), "always_open": found.always_open}
     return _page(SiteListForm(data=values | {"domains": found.domains}), found)
 
@@ -59,7 +69,7 @@ def show(site_list_id: int) -> str:
 @admin
 def edit(site_list_id: int) -> tuple[str, int] | Response:
     """Change a list, or show what is wrong."""
-    rate_changes.get_site_list(reading(), site_list_id=site_list_id)
+    rate_site_changes.get_site_list(reading(), site_list_id=site_list_id)
     return _save(site_list_id)
 
 
@@ -68,7 +78,7 @@ def edit(site_list_id: int) -> tuple[str, int] | Response:
 def show_delete(site_list_id: int) -> str:
     """Ask whether to take a list away."""
     session = reading()
-    rate_changes.get_site_list(session, site_list_id=site_list_id)
+    rate_site_changes.get_site_list(session, site_list_id=site_list_id)
     site = next(each for each in list_sites(session) if each.id == site_list_id)
     return flask.render_template("internet/site_list_delete.html", chosen=site, w=words)
 
@@ -79,7 +89,7 @@ def delete(site_list_id: int) -> Response:
     """Take a list away."""
     settings, by = settings_of_app(), str(current_user.username)
     name = writing(
-        lambda session: rate_changes.delete_site_list(
+        lambda session: rate_site_changes.delete_site_list(
             session, site_list_id=site_list_id, settings=settings, by=by, now=clock.now()
         )
     )
@@ -87,13 +97,63 @@ def delete(site_list_id: int) -> Response:
     return flask.redirect(flask.url_for(".list_all"), 303)
 
 
+@blueprint.post(BY_ID + "/undo")
+@admin
+def undo(site_list_id: int) -> Response:
+    """Make a list what it was before the change that the form names."""
+    settings, by = settings_of_app(), str(current_user.username)
+    past_id, newest = (request.form.get(name, -1, type=int) for name in ("past", "newest"))
+
+    def work(session: Session) -> str:
+        return rate_site_changes.undo(
+            session,
+            site_list_id=site_list_id,
+            past_id=past_id,
+            newest=newest,
+            settings=settings,
+            by=by,
+            now=clock.now(),
+        ).name
+
+    name = _taken_back(work)
+    if name:
+        said = _("“%(name)s” is what it was before. What was charged meanwhile stays as it was.", name=name)
+        flask.flash(said, "ok")
+    return flask.redirect(flask.url_for(".show", site_list_id=site_list_id), 303)
+
+
+@blueprint.post("/deleted/<int(max=9223372036854775807):past_id>/restore")
+@admin
+def restore(past_id: int) -> Response:
+    """Take a deleted list back."""
+    settings, by = settings_of_app(), str(current_user.username)
+    name = _taken_back(
+        lambda session: (
+            rate_site_changes.restore(session, past_id=past_id, settings=settings, by=by, now=clock.now()).name
+        )
+    )
+    if name:
+        said = _("“%(name)s” is back. What was charged meanwhile stays as it was.", name=name)
+        flask.flash(said, "ok")
+    return flask.redirect(flask.url_for(".list_all"), 303)
+
+
+def _taken_back(work: Callable[[Session], str]) -> str:
+    """Do `work` and return the name of the list; "" where it cannot be done, and tell who asked for it why."""
+    try:
+        return writing(work)
+    except WrongStateError as exc:
+        flask.flash(_("%(problem)s Nothing was changed.", problem=exc.message), "bad")
+        return ""
+
+
 def _save(site_list_id: int | None) -> tuple[str, int] | Response:
     session, settings, form = reading(), settings_of_app(), SiteListForm()
-    percent, read, problems = form.read(rate_changes.taken_domains(session, besides=site_list_id))
+    percent, read, problems = form.read(rate_site_changes.taken_domains(session, besides=site_list_id))
     name, always_open, by = str(form.name.data or "").strip(), bool(form.always_open.data), str(current_user.username)
 
     def keep(inner: Session) -> int:
-        return rate_changes.save_site_list(
+        return rate_site_changes.save_site_list(
             inner,
             site_list_id=site_list_id,
             name=name,
@@ -129,5 +189,6 @@ def _page(form: SiteListForm, found: SiteList | None, *, good: int | None = None
         site_list=found,
         count=len(found.domains.split("\n")) if found and found.domains else 0,
         good=good,
+        changes=rate_site_past.changes(reading(), found) if found else [],
         w=words,
     )

@@ -11,7 +11,7 @@ from flask import Flask
 
 from app import clock
 from app.db import writing
-from app.internet import rate_changes
+from app.internet import rate_changes, rate_site_changes
 from app.internet.models import UsageHour
 from app.internet.rate_changes import Rates
 from app.settings import settings_of_app
@@ -47,7 +47,7 @@ def save_list() -> Callable[..., int]:
     def keep(name: str, percent: int, *domains: str, always_open: bool = False, now: datetime | None = None) -> int:
         return writing(
             lambda session: (
-                rate_changes.save_site_list(
+                rate_site_changes.save_site_list(
                     session,
                     site_list_id=None,
                     name=name,

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from app import clock
 from app.db import reading, writing
 from app.errors import WrongStateError
-from app.internet import rate_changes, rates
+from app.internet import rate_changes, rate_site_changes, rates
 from app.internet.models import UsagePosition
 from app.internet.rate_changes import Rates
 from app.internet.rate_rules import Hours
@@ -115,7 +115,7 @@ def test_lists_of_sites_have_their_price_by_number(app: Flask, save: Save, save_
         before = table["version"]
         later = NOON + timedelta(hours=2)
         writing(
-            lambda session: rate_changes.delete_site_list(
+            lambda session: rate_site_changes.delete_site_list(
                 session, site_list_id=free, settings=settings_of_app(), by="admin", now=later
             )
         )
