@@ -176,10 +176,11 @@ def change(
     apply(row)
     session.flush()
     new = rates.terms_of(session, row)
-    # Nothing charged yet, nothing held before: the first rates are also those of old logs that are read later.
-    held = row.version > 0 or _anything_booked(session)
-    if held and (old != new or said != _said(session, row)):
-        until = _slot_start(old, new, settings, now)
+    # Nothing charged yet, nothing held before: rates may take shape in several steps, and those that stand when the
+    # first use is booked are also those of old logs. The steps can be taken back all the same.
+    booked = _anything_booked(session)
+    if (row.version > 0 or booked) and (old != new or said != _said(session, row)):
+        until = _slot_start(old, new, settings, now) if booked else rates.NEVER_HELD
         past = PastRates(version=row.version, until=until, terms=rates.terms_to_json(old), rates=_to_json(said))
         session.add(past)
     row.version, row.changed_at, row.changed_by = row.version + 1, now, by[:256]

@@ -25,6 +25,7 @@ from language import N_, _
 
 BLANK_LINES = 2
 PRICES = ("down", "up", "per_period")
+WEEKDAYS = tuple("1234567")
 SHOWN_OF_A_LINE = 60
 
 
@@ -125,8 +126,10 @@ class SiteListForm(FlaskForm):
         """Return (percent, what was pasted, problems by field)."""
         wrong: dict[str, str] = {}
         name = _text(self.name)
-        if not 0 < len(name) <= 80 or not name.isprintable():
+        if not 0 < len(name) <= 80:
             wrong["name"] = _("Give the list a name of at most 80 characters")
+        elif not name.isprintable():
+            wrong["name"] = _("The name holds a character that cannot be shown; type it anew")
         try:
             percent = read_percent(_text(self.percent))
         except ValueError as exc:
@@ -211,13 +214,13 @@ def read_minute(text: str) -> int:
 
 
 def _hours(line: Line) -> Hours:
-    if not line.days:
+    days = "".join(sorted({day for day in line.days if day in WEEKDAYS}))
+    if not days:
         raise ValueError(_("tick at least one day"))
     try:
         percent = read_percent(line.percent)
     except ValueError:
         raise ValueError(_("write the share in percent, from 0 (free) to %(most)s", most=PERCENT_MAX)) from None
-    days = "".join(sorted({day for day in line.days if day in tuple("1234567")}))
     return Hours(line.name, days, read_minute(line.start), read_minute(line.end), percent)
 
 
@@ -233,8 +236,7 @@ def _shares(field: Any, find: Callable[[str], int | None], wrong: dict[str, str]
         try:
             percent = read_percent(share)
         except ValueError:
-            said = _("“%(line)s” does not end with a share, such as “: 50” or “: free”", line=shown)
-            problems.append((number, said))
+            problems.append((number, _no_share(share, shown)))
             continue
         known = find(name.strip()) if name.strip() else None
         if known is None:
@@ -247,6 +249,12 @@ def _shares(field: Any, find: Callable[[str], int | None], wrong: dict[str, str]
     if problems:
         wrong[field.name] = " ".join(problems_in_words(problems))
     return found
+
+
+def _no_share(share: str, shown: str) -> str:
+    if share.strip().removesuffix("%").strip().isdecimal():
+        return _("the share in “%(line)s” is not from 0 to %(most)s percent", line=shown, most=PERCENT_MAX)
+    return _("“%(line)s” does not end with a share, such as “: 50” or “: free”", line=shown)
 
 
 def _group_id(session: Session, name: str) -> int | None:

@@ -17,6 +17,7 @@ LABEL_MAX: Final = 63
 DOMAINS_MAX: Final = 50_000
 PROBLEMS_SHOWN: Final = 20
 SHOWN_OF_A_NAME: Final = 60
+OF_NOBODY: Final = ("127.0.0.1", "0.0.0.0", "::1", "::")  # noqa: S104 - nothing listens: lists of hosts send names there
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", re.ASCII)
 _DOTS = re.compile("[.\N{IDEOGRAPHIC FULL STOP}\N{FULLWIDTH FULL STOP}\N{HALFWIDTH IDEOGRAPHIC FULL STOP}]")
 
@@ -39,11 +40,12 @@ def read_domains(text: str, *, taken: Mapping[str, str] | None = None) -> Read:
     problems: list[tuple[int, str]] = []
     doubled = 0
     for number, line in enumerate(text.splitlines(), start=1):
-        for typed in re.split(r"[\s,;]+", line.partition("#")[0]):
-            if not typed:
-                continue
+        all_typed = _words(line)
+        for typed in all_typed:
             try:
                 name = site_name(typed)
+                if len(all_typed) > 1 and not _DOTS.search(name) and not _is_address(name):  # else prose were sites
+                    raise _wrong(N_("“%(name)s” has no dot; a name without one stands on a line of its own"), typed)
                 if taken and name in taken:
                     said = _("“%(name)s” is in the list “%(list)s” already", name=_short(typed), list=taken[name])
                     raise ValueError(said)
@@ -60,6 +62,12 @@ def read_domains(text: str, *, taken: Mapping[str, str] | None = None) -> Read:
         )
         problems.append((1, said))
     return Read(tuple(found), doubled, tuple(problems))
+
+
+def _words(line: str) -> list[str]:
+    """What a line names: without a remark, and without the address in front of a name in a file such as /etc/hosts."""
+    typed = [each for each in re.split(r"[\s,;]+", line.partition("#")[0]) if each]
+    return typed[1:] if len(typed) > 1 and typed[0] in OF_NOBODY else typed
 
 
 def site_name(typed: str) -> str:

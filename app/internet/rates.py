@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ from app.people.models import Membership
 from app.settings import Settings
 
 STANDARD_PORTS = {"http": 80, "https": 443}
+NEVER_HELD = datetime.fromtimestamp(0, UTC)
+"""The end of rates that were replaced before anything was booked: they are kept to be taken back, and price nothing."""
 
 __all__ = ["Plan", "Use", "claim_periods", "edge_table", "load", "percents"]
 
@@ -45,7 +47,8 @@ def load(session: Session, settings: Settings) -> Plan:
 
 def _past(session: Session, terms: Terms) -> tuple[tuple[int, Terms], ...]:
     """The terms of before and until when they held, oldest first; left out are those that changed no price."""
-    rows = session.execute(select(PastRates.until, PastRates.terms).order_by(PastRates.until, PastRates.version))
+    held = select(PastRates.until, PastRates.terms).where(PastRates.until > NEVER_HELD)
+    rows = session.execute(held.order_by(PastRates.until, PastRates.version))
     kept: list[tuple[int, Terms]] = []
     for until, text in reversed(rows.all()):
         before = terms_from_json(text)

@@ -42,10 +42,13 @@ def show_setup() -> str:
 
 @blueprint.post("/token")
 @admin
-def make_token() -> Response:
+def make_token() -> Response | tuple[str, int]:
     """Make a token for the server and show the lines with it, this once: nothing keeps it but the page that is sent."""
     kind = _kind(request.form.get("for"))
-    server = _server_name(request.form.get("server")) or KINDS[kind]
+    server = _server_name(request.form.get("server"))
+    if not server and request.form.get("server", "").strip():
+        return _page(kind, ""), 422
+    server = server or KINDS[kind]
     made = writing(lambda session: tokens.make_machine_token(session, name=server, scope=SCOPES[kind], now=clock.now()))
     answer = flask.make_response(_page(kind, server, token=made))
     answer.headers["Cache-Control"] = "no-store"

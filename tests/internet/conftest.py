@@ -12,7 +12,7 @@ from flask import Flask
 from app import clock
 from app.db import writing
 from app.internet import rate_changes, rate_site_changes
-from app.internet.models import UsageHour
+from app.internet.models import UsageHour, UsagePosition
 from app.internet.rate_changes import Rates
 from app.settings import settings_of_app
 
@@ -22,6 +22,11 @@ Save = Callable[..., int]
 def at(text: str) -> datetime:
     """An instant as it is written, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def booked_something() -> None:
+    """A proxy has charged before: then each price did hold until the next."""
+    writing(lambda session: session.add(UsagePosition(source="p", batch=1, updated_at=clock.now())))
 
 
 @pytest.fixture

@@ -13,14 +13,13 @@ from app import clock
 from app.db import reading, writing
 from app.errors import WrongStateError
 from app.internet import rate_changes, rate_site_changes, rates
-from app.internet.models import UsagePosition
 from app.internet.rate_changes import Rates
 from app.internet.rate_rules import Hours
 from app.internet.rates import Use
 from app.internet.standing import StandingTable
 from app.people.models import Group, Membership
 from app.settings import settings_of_app
-from tests.internet.conftest import Save, at
+from tests.internet.conftest import Save, at, booked_something
 
 MB = 1_000_000
 NOON = at("2026-11-23T12:20+01:00")
@@ -36,11 +35,6 @@ def price(when: str, *, down: int = MB, up: int = 0, site: int = 0, percent: int
     """What some use costs, in millionths, by the plan of now."""
     plan = rates.load(reading(), settings_of_app())
     return plan.price(Use(int(at(when).timestamp()), site, down, up), percent) // MB
-
-
-def booked_something() -> None:
-    """A proxy has charged before: then the configuration's price did hold until the first rates."""
-    writing(lambda session: session.add(UsagePosition(source="p", batch=1, updated_at=NOON)))
 
 
 def test_use_is_priced_by_the_rates_of_its_own_time(app: Flask, save: Save) -> None:
@@ -66,6 +60,29 @@ def test_the_first_rates_hold_for_old_logs_too(app: Flask, save: Save) -> None:
         save(Rates(down=20_000, up=20_000), NOON)
         assert price("2026-01-01T00:00+01:00") == 20_000
         assert rates.load(reading(), settings_of_app()).is_flat
+
+
+def test_rates_made_in_several_steps_hold_for_old_logs_until_something_is_booked(
+    app: Flask, save: Save, save_list: Callable[..., int]
+) -> None:
+    """Setting up is saving more than once; then a backfill comes."""
+    with app.app_context():
+        save(Rates(down=20_000, up=20_000), NOON)
+        films = save_list("Films", 200, "films.example")
+        save(Rates(down=30_000, up=30_000), NOON + timedelta(hours=3))
+        assert price("2026-01-01T00:00+01:00") == 30_000
+        assert price("2026-01-01T00:00+01:00", site=films) == 60_000
+        version = rates.load(reading(), settings_of_app()).version
+        writing(
+            lambda session: rate_changes.undo(
+                session, version=int(version), settings=settings_of_app(), by="ada", now=NOON + timedelta(hours=4)
+            )
+        )
+        assert price("2026-01-01T00:00+01:00") == 20_000, "steps can be taken back"
+        booked_something()
+        save(Rates(down=50_000, up=50_000), NOON + timedelta(hours=5))
+        assert price("2026-11-23T16:00+01:00") == 20_000, "from now on what was held counts for what was used then"
+        assert price("2026-11-23T17:30+01:00") == 50_000
 
 
 def test_a_policy_is_no_price(app: Flask, save: Save) -> None:
@@ -101,6 +118,7 @@ def test_an_old_form_changes_nothing(app: Flask, save: Save) -> None:
 
 def test_lists_of_sites_have_their_price_by_number(app: Flask, save: Save, save_list: Callable[..., int]) -> None:
     with app.app_context():
+        booked_something()
         save(Rates(down=10_000), NOON)
         free, dear = save_list("Free", 0, "example.org", now=NOON), save_list("Films", 250, "a.org", "b.org", now=NOON)
         assert [price("2026-11-23T12:00+01:00", site=each) for each in (0, free, dear, 99)] == [

@@ -97,6 +97,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"h0_end": "22:07"}, "Line 1 of the hours: times are quarter hours"),
     ({"h0_percent": "many"}, "Line 1 of the hours: write the share in percent"),
     ({"at_empty": "shout"}, "Choose one of these"),
+    ({"h0_day": "9"}, "Line 1 of the hours: tick at least one day"),
+    ({"groups": "Students: 1001"}, "the share in “Students: 1001” is not from 0 to 1000 percent"),
 ]
 
 

@@ -28,7 +28,7 @@ from app.people.models import User
 from app.settings import Settings, settings_of_app
 from directory.memory import MemoryDirectory
 from language import speaking
-from tests.internet.conftest import Save, at
+from tests.internet.conftest import Save, at, booked_something
 from tests.web.browsing import Browser, signed_in, words_of
 
 MB = 1_000_000
@@ -90,6 +90,7 @@ def price(when: str, site: int) -> int:
 
 def test_a_change_is_taken_back_and_that_too_and_use_of_before_keeps_its_price(app: Flask, save: Save) -> None:
     with app.app_context():
+        booked_something()
         save(Rates(down=10_000), NOON - timedelta(days=2))
         films = changed(None, "Films", 50, "a.org", "b.org", now=NOON - timedelta(days=1))
         assert what(films) == []
@@ -109,6 +110,7 @@ def test_a_change_is_taken_back_and_that_too_and_use_of_before_keeps_its_price(a
 
 def test_a_deleted_list_comes_back_as_it_was(app: Flask, save: Save) -> None:
     with app.app_context():
+        booked_something()
         save(Rates(down=10_000), NOON - timedelta(days=2))
         free = changed(None, "Free", 50, "a.org", now=NOON - timedelta(days=1))
         changed(free, "Free", 0, "a.org", "b.org", always_open=True, now=NOON - timedelta(days=1))

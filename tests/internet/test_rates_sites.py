@@ -74,6 +74,25 @@ def test_a_thousand_lines_are_read_and_problems_have_their_line() -> None:
     assert "50,000" in read_domains(many).problems[0][1]
 
 
+@pytest.mark.parametrize(
+    ("line", "domains", "problem"),
+    [
+        ("intranet", ("intranet",), ""),
+        ("a.example b.example", ("a.example", "b.example"), ""),
+        ("127.0.0.1 ads.example www.ads.example", ("ads.example", "www.ads.example"), ""),
+        ("0.0.0.0 ads.example # remark", ("ads.example",), ""),
+        ("127.0.0.1", ("127.0.0.1",), ""),
+        ("192.0.2.1 2001:db8::1", ("192.0.2.1", "2001:db8::1"), ""),
+        ("exa mple .org", (), "“exa” has no dot"),
+        ("these are our sites", (), "“these” has no dot"),
+    ],
+)
+def test_a_line_of_several_is_no_prose(line: str, domains: tuple[str, ...], problem: str) -> None:
+    read = read_domains(line)
+    assert read.domains == domains
+    assert [said[: len(problem)] for _number, said in read.problems[:1]] == ([problem] if problem else [])
+
+
 @given(host=NAMES, lists=st.dictionaries(NAMES, st.integers(1, 9), max_size=6))
 def test_the_longest_suffix_counts(host: str, lists: dict[str, int]) -> None:
     """Compared with trying every name of every list."""

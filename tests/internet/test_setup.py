@@ -144,6 +144,14 @@ def test_a_token_is_shown_once_with_the_lines(browser: FlaskClient) -> None:
             assert (made.name, made.scope) == ("box9", scope)
 
 
+def test_no_token_is_made_for_a_name_that_no_server_can_have(browser: FlaskClient) -> None:
+    form = {"for": "squid", "server": "bad name!"}
+    answer = browser.post("/admin/internet-setup/token", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 422
+    with browser.application.app_context():
+        assert reading().scalar(select(MachineToken.id)) is None
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", ['x"\nserver = "y', "zz top", "<i>q</i>", "", "x" * 41])
 def test_a_name_that_could_break_a_file_is_not_filled_in(browser: FlaskClient, name: str) -> None:
