@@ -24,14 +24,21 @@ class InstanceAwayError(Exception):
     """The instance gave no usable answer (refused, timed out, 5xx, 429, nonsense): the same request may be repeated."""
 
 
-class InstanceRefusedError(Exception):
-    """The instance answered no (4xx): repeating the request changes nothing. `code` is the instance's word for it."""
+class InstanceUnableError(InstanceAwayError):
+    """The instance is there and said itself (5xx, in JSON) that it cannot answer this now; it may answer others."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+
+class InstanceRefusedError(Exception):
+    """The instance answered no (4xx): repeating the request changes nothing. `code` is the instance's word for it.
+
+    `fields` says which parts of the request it does not take, and why; "" where it says none.
+    """
+
+    def __init__(self, status: int, code: str, message: str, fields: str = "") -> None:
         self.status = status
         self.code = code
         self.message = message
-        super().__init__(f"{status} {code}: {message}")
+        super().__init__(f"{status} {code}: {message}" + (f" ({fields})" if fields else ""))
 
     @property
     def about_token(self) -> bool:
@@ -106,13 +113,17 @@ def _judge(status: int, names: Mapping[str, str], content: bytes) -> Answer:
     if names.get("content-type", "").split(";")[0].strip() == "application/json":
         try:
             found = json.loads(content)
-        except ValueError:  # also what is not UTF-8
+        except (ValueError, RecursionError):  # also what is not UTF-8, or nested without end
             found = None
+    if status >= 500 and isinstance(found, dict) and isinstance(found.get("error"), str):
+        raise InstanceUnableError(f"the instance answered {status} {found['error'][:MAX_MESSAGE_CHARACTERS]}")
     if status in (HTTP_TIMEOUT, HTTP_TOO_MANY) or status >= 500:
         raise InstanceAwayError(f"the instance answered {status}")
     if 400 <= status < 500 and isinstance(found, dict) and isinstance(found.get("error"), str):
-        message = str(found.get("message", ""))
-        raise InstanceRefusedError(status, found["error"][:MAX_MESSAGE_CHARACTERS], message[:MAX_MESSAGE_CHARACTERS])
+        parts = found.get("fields")
+        fields = "; ".join(f"{place}: {why}" for place, why in parts.items()) if isinstance(parts, dict) else ""
+        texts = (text[:MAX_MESSAGE_CHARACTERS] for text in (found["error"], str(found.get("message", "")), fields))
+        raise InstanceRefusedError(status, *texts)
     if status != 200 or not isinstance(found, dict):
         raise InstanceAwayError(f"something else than an instance answered ({status})")
     return Answer(status, names, found)

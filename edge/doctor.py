@@ -10,21 +10,23 @@ import grp
 import json
 import os
 import pwd
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
 
-from edge import doctor_checks, doctor_log
+from edge import doctor_checks, doctor_format, doctor_log, doctor_rules
 from edge.client import InstanceClient
 from edge.doctor_checks import Finding, Fine
-from edge.doctor_conf import SquidConf, read_conf
+from edge.doctor_conf import FOLLOWER, SquidConf, read_conf
 from edge.settings import SettingsError
 from edge.squid_settings import load_live, load_squid
 
 CONFIG: Final = Path("/etc/twinpurse/edge.toml")
 SQUID_CONF: Final = Path("/etc/squid/squid.conf")
+LOG_OPTION: Final = re.compile(r"--log[= ](\S+)")
 USER: Final = "proxy"
 MARKS: Final = {"bad": "FAULT", "warn": "LOOK"}
 
@@ -37,9 +39,11 @@ def examine(*, config: Path, squid_conf: Path, log: Path | None, user: str) -> l
         why = conf.unreadable[0] if conf.unreadable else f"{squid_conf} is empty"
         return [Finding("bad", f"{why}.", "Nothing of Squid could be looked at.", "--squid-conf FILE")]
     found += doctor_checks.check_conf(conf)
-    found += doctor_checks.check_open(conf.port())
-    found += doctor_checks.check_processes(_commands(), config)
-    followed = log or _followed(conf)
+    found += doctor_rules.check_access(conf)
+    commands = _commands()
+    found += doctor_checks.check_processes(commands, config)
+    followers = doctor_checks.running(commands, config, FOLLOWER)
+    followed = log or _followed(conf, followers)
     if followed is None:
         found.append(
             Finding(
@@ -50,6 +54,7 @@ def examine(*, config: Path, squid_conf: Path, log: Path | None, user: str) -> l
     else:
         found += doctor_log.check_log(followed, user, _ids(user))
         found += doctor_log.check_names(conf, followed)
+        found += doctor_format.check_format(conf, followed, followers)
     found += _of_instance(config, followed)
     return sorted(found, key=lambda each: ("bad", "warn").index(each.state) if isinstance(each, Finding) else 2)
 
@@ -68,9 +73,11 @@ def _of_instance(config: Path, log: Path | None) -> list[Finding | Fine]:
     return found
 
 
-def _followed(conf: SquidConf) -> Path | None:
-    """The log that is most likely followed: the one in our format, else the first."""
+def _followed(conf: SquidConf, followers: Iterable[str]) -> Path | None:
+    """The log that is most likely followed: of Squid's one that a follower was told, the one in our format, or any."""
     logs = conf.logs()
+    told = {found[1] for command in followers if (found := LOG_OPTION.search(command))}
+    logs = [each for each in logs if str(each[1]) in told] or logs
     ours = [path for _, path, name in logs if name == "twinpurse"]
     return next(iter(ours or [path for _, path, _ in logs]), None)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from edge.doctor_conf import HEADER_OF_PASSWORD, HEADERS_CODE, Directive, SquidConf
+from edge.doctor_conf import FOLLOWER, HEADER_OF_PASSWORD, HEADERS_CODE, HELPER, Directive, SquidConf
 
 TTL_MOST_S: Final = 10
 TTL_DEFAULT_S: Final = 3600
 ANSWER_S: Final = 10.0
 ASKED: Final = "http://nobody-has-this-name.invalid/"
 """Ends in .invalid (RFC 2606): no request can reach anybody."""
+
+ASKED_NAME: Final = re.compile(r"%[#'\"/\[]?(?:LOGIN|un|ul|ue|ui)")
+ASKED_HOST: Final = re.compile(r"%[#'\"/\[]?(?:DST|>rd)")
+"""The words of external_acl_type: the name of who asks, and the host that is asked for."""
 
 
 class Finding(NamedTuple):
@@ -52,6 +57,7 @@ def check_conf(conf: SquidConf) -> Found:
                 f"auth_param {each.words[0]} casesensitive off",
             )  # fmt: skip
     yield from _helper(conf.helper())
+    yield from _workers(conf)
     yield from _headers(conf)
 
 
@@ -83,8 +89,52 @@ def _helper(helper: Directive | None) -> Found:
             "A name with a space becomes two fields, and another person's purse may be looked at.",
             "write %#LOGIN, with the #, in the external_acl_type line",
         )  # fmt: skip
+    if not _number(helper.option("concurrency"), 0):
+        yield Finding(
+            "bad", f"Squid asks the helper without numbering its questions (no concurrency; {helper.place}).",
+            "The helper can answer none of them, and nobody gets through.",
+            "external_acl_type twinpurse ... concurrency=100 queue-size=1000 ...",
+        )  # fmt: skip
+    yield from _fields(helper)
     if max(ttl, negative) <= TTL_MOST_S:
         yield Fine("Squid asks our helper, and keeps its answers for seconds only.")
+
+
+def _fields(helper: Directive) -> Found:
+    """What Squid tells the helper: the name, then the host."""
+    codes = [word for word in helper.words if word.startswith("%")]
+    change = "external_acl_type twinpurse ... %#LOGIN %DST /usr/local/bin/twinpurse-squid-acl ..."
+    name = next((place for place, code in enumerate(codes) if ASKED_NAME.fullmatch(code)), 0)
+    if name:
+        yield Finding(
+            "bad", f"The helper takes {codes[0]} for the name: it stands before {codes[name]} ({helper.place}).",
+            "It finds nobody of that name, and nobody gets through.", change,
+        )  # fmt: skip
+    elif not codes[1:] or not ASKED_HOST.fullmatch(codes[1]):
+        yield Finding(
+            "warn", f"The helper is not told which site is asked for: %DST does not follow the name ({helper.place}).",
+            "Sites that are always open are closed to who has nothing left.", change,
+        )  # fmt: skip
+
+
+def _workers(conf: SquidConf) -> Found:
+    """What is right for one process of Squid, or for few requests, but late for more."""
+    workers, helper, late = conf.last("workers"), conf.helper(), conf.last("buffered_logs")
+    if workers and helper and _number(next(iter(workers.words), None), 1) > 1 and not _shares(helper):
+        yield Finding(
+            "warn", f"Each of Squid's workers has a helper that asks the instance by itself ({workers.place}).",
+            "That is so many questions each second; with --shared one helper asks for all.",
+            "add to the end of the external_acl_type line   --shared /var/spool/squid/twinpurse-standing",
+        )  # fmt: skip
+    if late is not None and late.is_on:
+        yield Finding(
+            "warn", f"Squid keeps lines of the log back (buffered_logs; {late.place}).",
+            "What was used is charged late, and who has nothing left is noticed late.", "buffered_logs off",
+        )  # fmt: skip
+
+
+def _shares(helper: Directive) -> bool:
+    return any(word.partition("=")[0] == "--shared" for word in helper.words)
 
 
 def _headers(conf: SquidConf) -> Found:
@@ -92,7 +142,7 @@ def _headers(conf: SquidConf) -> Found:
     why = "Every line then holds the headers of the request, and in them the password of whoever asked, readable."
     found = False
     switch = conf.last("log_mime_hdrs")
-    if switch is not None and switch.words[:1] == ("on",):
+    if switch is not None and switch.is_on:
         found = True
         yield Finding("bad", f"log_mime_hdrs is on ({switch.place}).", why, "log_mime_hdrs off")
     for each in conf.all("logformat"):
@@ -107,30 +157,6 @@ def _headers(conf: SquidConf) -> Found:
             )  # fmt: skip
     if not found:
         yield Fine("squid.conf writes no headers, and so no passwords, into its logs.")
-
-
-def check_open(where: tuple[str, int] | None) -> Found:
-    """Ask the proxy for an address without signing in: it must want to know who asks (407)."""
-    if where is None:
-        yield Finding(
-            "warn", "squid.conf names no http_port for browsers.", "It was not tried whether the proxy is open.",
-            "http_port 3128",
-        )  # fmt: skip
-        return
-    status = http_status(where, ASKED)
-    if status == 0:
-        yield Finding(
-            "bad", f"Squid does not answer at {where[0]}:{where[1]}.", "Nobody gets through.", "systemctl status squid"
-        )
-    elif status not in (401, 403, 407):
-        yield Finding(
-            "bad", f"A request without a name went through the proxy (answer {status}).",
-            "Everybody can use the Internet without paying, and nothing of it can be charged.",
-            "http_access deny !twinpurse_signed_in   before every other http_access allow: "
-            "the first line that matches decides",
-        )  # fmt: skip
-    else:
-        yield Fine(f"The proxy lets nobody through who has not signed in (answer {status}).")
 
 
 def check_manager(where: tuple[str, int] | None) -> Found:
@@ -153,11 +179,14 @@ def check_manager(where: tuple[str, int] | None) -> Found:
         yield Fine("Squid tells live metering what runs.")
 
 
+def running(commands: Sequence[str], config: Path, program: str) -> list[str]:
+    """Of the command lines of all that runs those of a program of ours, which has its config file in every one."""
+    return [command for command in commands if str(config) in command and program in command.replace("_", "-")]
+
+
 def check_processes(commands: Sequence[str], config: Path) -> Found:
     """Look whether helper and follower run with this config file. `commands`: the command lines of all that runs."""
-    ours = (command for command in commands if str(config) in command or "--config" not in command)
-    plain = [command.replace("_", "-") for command in ours]
-    if not any("squid-acl" in command for command in plain):
+    if not running(commands, config, HELPER):
         yield Finding(
             "bad", "The access helper does not run.",
             "Squid starts it at the first request that needs it; when it cannot, it lets nobody through, or ends.",
@@ -166,7 +195,7 @@ def check_processes(commands: Sequence[str], config: Path) -> Found:
         )  # fmt: skip
     else:
         yield Fine("The access helper runs.")
-    if not any("squid-log" in command for command in plain):
+    if not running(commands, config, FOLLOWER):
         yield Finding(
             "bad", "The follower does not run.", "Nothing is charged until it does; then it is, from the log.",
             "systemctl enable --now twinpurse-squid-log",

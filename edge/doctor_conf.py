@@ -11,11 +11,21 @@ from typing import Final, NamedTuple
 DEEPEST: Final = 16
 HELPER: Final = "squid-acl"
 """What the command of the access helper has in its name, `twinpurse-squid-acl` or `edge/squid_acl.py`."""
+FOLLOWER: Final = "squid-log"
 NAME_CODE: Final = re.compile(r"%[-0-9.]*[#\"'\[/]?(?:un|ul|ui|ue|us|\{[^}]*\}un)\b")
 HEADERS_CODE: Final = re.compile(r"%[-0-9.]*[#\"'\[/]?(?:>h|<h|>ha|note)(?![a-zA-Z])")
 HEADER_OF_PASSWORD: Final = re.compile(r"\{(?:proxy-)?authorization(?::[^}]*)?\}>h", re.IGNORECASE)
 SQUIDS_OWN: Final = frozenset({"squid", "common", "combined", "referrer", "useragent", "icap_squid"})
 WITH_NAMES: Final = frozenset({"squid", "common", "combined"})
+BUILT_IN: Final = {
+    "all": ("src", "all"),
+    "localhost": ("src", "127.0.0.0/8"),
+    "to_localhost": ("dst", "127.0.0.0/8"),
+    "to_linklocal": ("dst", "169.254.0.0/16"),
+    "manager": ("url_regex", "squid-internal-mgr"),
+    "CONNECT": ("method", "CONNECT"),
+}
+"""The acls that Squid has without a line for them."""
 
 
 class Directive(NamedTuple):
@@ -35,6 +45,11 @@ class Directive(NamedTuple):
     def text(self) -> str:
         """The line."""
         return " ".join((self.name, *self.words))
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it switches something on; Squid takes "enable" too, with a warning."""
+        return self.words[:1] in (("on",), ("enable",))
 
     def option(self, name: str) -> str | None:
         """The value of the option `name=value`, None where it is not given."""
@@ -76,7 +91,11 @@ class SquidConf(NamedTuple):
 
     def helper(self) -> Directive | None:
         """The external_acl_type that runs our helper."""
-        return next((each for each in self.all("external_acl_type") if HELPER in each.text.replace("_", "-")), None)
+        return next(iter(self.helpers()), None)
+
+    def helpers(self) -> list[Directive]:
+        """All of external_acl_type that run our helper."""
+        return [each for each in self.all("external_acl_type") if HELPER in each.text.replace("_", "-")]
 
     def port(self) -> tuple[str, int] | None:
         """Where Squid takes requests of browsers, as seen from this machine."""

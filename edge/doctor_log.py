@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from edge.client import InstanceAwayError, InstanceClient, InstanceRefusedError
 from edge.doctor_checks import Finding, Fine, Found
-from edge.doctor_conf import NAME_CODE, WITH_NAMES, SquidConf
+from edge.doctor_conf import NAME_CODE, SQUIDS_OWN, WITH_NAMES, SquidConf
+from edge.squid_files import Place
 
 CLOCK_MOST_S: Final = 30.0
 BEHIND_BYTES: Final = 50_000_000
@@ -29,7 +30,7 @@ def check_names(conf: SquidConf, log: Path) -> Found:
         if path != log:
             continue
         line = conf.formats().get(name)
-        if (line is None and name not in WITH_NAMES) or (line is not None and not NAME_CODE.search(line.text)):
+        if (line is None and name in SQUIDS_OWN - WITH_NAMES) or (line is not None and not NAME_CODE.search(line.text)):
             yield Finding(
                 "bad", f"The log's format {name} has no user name ({(line or each).place}).",
                 "Nobody can be charged for a line without a name.",
@@ -110,7 +111,7 @@ def _behind(position: object, log: Path) -> Found:
         found = log.stat()
     except OSError:
         return
-    if not isinstance(position, dict) or not isinstance(position.get("offset"), int):
+    if position is None:
         if found.st_size and time.time() - found.st_mtime > BEHIND_S:
             yield Finding(
                 "bad", f"Nothing of {log} was ever booked.",
@@ -118,10 +119,20 @@ def _behind(position: object, log: Path) -> Found:
                 "journalctl -u twinpurse-squid-log",
             )  # fmt: skip
         return
-    same = position.get("inode") == found.st_ino
-    behind = found.st_size - position["offset"] if same else found.st_size
-    stale = time.time() - position.get("newest_ms", 0) / 1000
-    if behind > BEHIND_BYTES or (behind > 0 and stale > BEHIND_S and _has_paid_lines(log, position, same)):
+    try:
+        place = Place.from_json(position if isinstance(position, dict) else {})
+    except ValueError:
+        yield Finding(
+            "bad", "The place in the log that the instance keeps was not understood.",
+            "The follower cannot go on from there, and charges nothing.",
+            "one version of Twinpurse here and at the instance; journalctl -u twinpurse-squid-log",
+        )  # fmt: skip
+        return
+    same = place.inode == found.st_ino
+    booked = place.offset if same else 0
+    behind = found.st_size - booked
+    stale = time.time() - place.newest_ms / 1000
+    if behind > BEHIND_BYTES or (behind > 0 and stale > BEHIND_S and _has_paid_lines(log, booked)):
         yield Finding(
             "warn", f"The follower is {behind:,} bytes of log behind{'' if same else ', in a file before this one'}.",
             "Who has nothing left is noticed so much later.", "journalctl -u twinpurse-squid-log",
@@ -130,11 +141,10 @@ def _behind(position: object, log: Path) -> Found:
         yield Fine("The follower is up to date.")
 
 
-def _has_paid_lines(log: Path, position: dict[str, object], same: bool) -> bool:
+def _has_paid_lines(log: Path, booked: int) -> bool:
     """Whether what is not booked yet holds anything that somebody pays for, and is older than a moment."""
-    offset = position["offset"] if same else 0
     with log.open("rb") as file:
-        file.seek(int(str(offset)))
+        file.seek(booked)
         lines = file.read(TAIL_BYTES).splitlines()
     old = time.time() - BEHIND_S
     return any(_named(line) and _ended_at(line) < old for line in lines)

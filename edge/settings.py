@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_CONFIG_BYTES: Final = 65_536
 MAX_TOKEN_CHARACTERS: Final = 512
+LONGEST_SERVER: Final = 80
+"""Characters of a machine's name in the books of an instance; ":" parts the keys there."""
 
 
 class SettingsError(Exception):
@@ -191,6 +193,9 @@ def instance_settings(values: Mapping[str, Any], problems: list[str]) -> Instanc
     url = values["instance_url"]
     if url:
         _check_url(url, bool(values["allow_plain_http"]), problems)
+    server = values["server"]
+    if server and (len(server) > LONGEST_SERVER or ":" in server or "\0" in server):
+        problems.append(f'server: must be a name of 1 to {LONGEST_SERVER} characters without ":", such as "proxy-1"')
     token = _read_token(values["token_file"], problems) if values["token_file"] else ""
     if values["ca_file"] and not Path(values["ca_file"]).is_file():
         problems.append("ca_file: there is no such file")
@@ -200,7 +205,7 @@ def instance_settings(values: Mapping[str, Any], problems: list[str]) -> Instanc
     return InstanceSettings(
         instance_url=url.rstrip("/"),
         token=token,
-        server=values["server"],
+        server=server,
         ca_file=values["ca_file"],
         connect_timeout_s=values["connect_timeout_s"],
         answer_timeout_s=values["answer_timeout_s"],

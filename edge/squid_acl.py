@@ -119,7 +119,7 @@ class Door:
             return None
         host = more.partition(b" ")[0]
         if host not in self._known_hosts:
-            if self._standing.is_open(host.decode("ascii", "replace")):
+            if self._standing.is_open(host.decode("utf-8", "replace")):
                 return None
             if len(self._known_hosts) < MOST_KNOWN:
                 self._known_hosts.add(host)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from edge.squid_files import OpenLog
-from edge.squid_lines import LogFormat
+from edge.squid_lines import LogFormat, Unpaid
 from edge.squid_sites import Table
 from edge.squid_sum import Sums
 from edge.squid_tail import CHUNK_BYTES
@@ -21,7 +21,7 @@ BLOCK_BYTES: Final = 128 * 1024  # what is made of it, some 2 MB, stays in a pro
 
 
 class StretchError(Exception):
-    """The stretch could not be summed up like this: it holds a giant line, or was cut meanwhile."""
+    """The stretch could not be summed up like this: it was cut meanwhile, or a process that helped was ended."""
 
 
 def sum_stretch(sums: Sums, opened: OpenLog, begin: int, end: int) -> None:
@@ -90,10 +90,24 @@ def _sum_parts(sums: Sums, opened: OpenLog, parts: _Parts) -> None:
             if not length:  # a long line
                 data = opened.read(min(CHUNK_BYTES, end - begin), begin)
                 length = data.rfind(b"\n") + 1
-            if not length:
-                raise StretchError
-            sums.add_block(data[:length])
+            if length:
+                sums.add_block(data[:length])
+            else:  # longer than is understood: nobody pays for it
+                length = _line_length(opened, begin, end)
+                sums.lines += 1
+                sums.unpaid[Unpaid.UNREADABLE] += 1
             begin += length
+
+
+def _line_length(opened: OpenLog, begin: int, end: int) -> int:
+    """The bytes of the line that begins at `begin`, with its end. Raises StretchError when it has none before `end`."""
+    at = begin
+    while data := opened.read(min(CHUNK_BYTES, end - at), at):
+        found = data.find(b"\n") + 1
+        if found:
+            return at + found - begin
+        at += len(data)
+    raise StretchError
 
 
 class _Child:

@@ -9,7 +9,7 @@ import json
 from itertools import compress
 from typing import Final, NamedTuple
 
-from edge.squid_lines import CACHED_TAG, LONGEST_SIZE, OWN_ANSWER_TAGS, UNPAID_TAGS, LogFormat
+from edge.squid_lines import CACHED_TAG, LATEST_S, LONGEST_SIZE, OWN_ANSWER_TAGS, UNPAID_TAGS, LogFormat
 
 LINE_END: Final = b"\x01"
 """Stands for a line's end among the fields; Squid writes no control character into a line."""
@@ -104,7 +104,8 @@ def read_columns(block: bytes, log_format: LogFormat) -> Columns | None:
     hits = _settle(tags, users, fields[layout.hierarchy :: step])
     if 0 in down:
         _leave_out_nothing(down, up, users)
-    return _in_order(Columns(times, users, down, up, urls, hits))
+    columns = _in_order(Columns(times, users, down, up, urls, hits))
+    return columns if int(columns.times[-1][:10]) < LATEST_S else None
 
 
 def odd_lines(block: bytes, log_format: LogFormat) -> tuple[bytes, list[bytes]]:

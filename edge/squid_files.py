@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +19,19 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 HEAD_BYTES: Final = 64 * 1024  # a longer first line is known by its beginning
-# X.0, X.1 (Squid, logrotate), X-20261122 (dateext), and these compressed.
-ROTATED: Final = re.compile(r"(?:\.(\d{1,6})|-(\d{8}(?:-\d{1,10})?))(\.(?:gz|xz|bz2|zst))?")
+LEAST_LINE: Final = 20
+"""Bytes of a line that tells its file from others, as a time and a little more do; empty ones do not."""
+# X.0, X.1 (Squid, logrotate), X-20261122 (dateext), X-2026-11-22, X.20261122, X-2026112207, X-20261122-1795332000
+# (dateformat), and these compressed. With `extension .log` it is access-20261122.log or access.1.log instead.
+ROTATED: Final = re.compile(
+    r"\.(?P<number>\d{1,6})"
+    r"|[-._](?:(?P<date>(?:19|20)\d\d-?[01]\d-?[0-3]\d(?:[-._T:]?\d{1,10}){0,3})|(?P<seconds>1\d{9}))"
+)
+PACKED: Final = re.compile(r"\.(?:gz|xz|bz2|zst)$")
 DAMAGED: Final = (EOFError, OSError, zlib.error, lzma.LZMAError)
 PASSED_AT_ONCE: Final = 1 << 20
+
+_Order = tuple[int, str, int, str]
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,9 @@ class Place:
 
     A file is known by its inode AND the SHA-256 of its first complete line: inode numbers are used again after a
     file is deleted. One that was copied or compressed meanwhile is known by that line alone, and `offset` counts what
-    it holds. `head` is empty for a file that had no complete line yet. `newest_ms` is the time of the newest
-    line before this place, in milliseconds since 1970: what is left to go by when the file itself is gone.
+    it holds. Lines shorter than LEAST_LINE before it belong to it: many files begin with an empty line. `head` is
+    empty for a file that had no such line yet. `newest_ms` is the time of the newest line before this place, in
+    milliseconds since 1970: what is left to go by when the file itself is gone.
     """
 
     inode: int
@@ -108,7 +119,7 @@ class OpenLog:
         try:
             return self._read_packed(count, offset)
         except DAMAGED:
-            self.damaged = True  # what comes before the damage counts
+            self.damaged = True
             return b""
 
     def holds(self, offset: int) -> bool:
@@ -116,10 +127,17 @@ class OpenLog:
         return offset == 0 or len(self.read(1, offset - 1)) == 1
 
     def read_first_line(self) -> bytes | None:
-        """The first line, or the beginning of a very long one; None when there is none yet."""
-        beginning = self.read(HEAD_BYTES, 0)
-        line, end, _ = beginning.partition(b"\n")
-        return line if end or len(beginning) == HEAD_BYTES else None
+        """The first line that is not short, with those before it, or the beginning of a very long one; else None."""
+        return first_line_of(self.read(HEAD_BYTES, 0))
+
+    def begins_like(self, other: OpenLog, offset: int) -> bool:
+        """Whether it begins as a copy of `other` does, of which there are `offset` bytes."""
+        if self.first_line is None or self.first_line != other.first_line:
+            return False
+        count = min(HEAD_BYTES, offset)
+        here, there = self.read(count, 0), other.read(count, 0)
+        least = min(len(here), len(there))  # a damaged one may hold less
+        return here[:least] == there[:least]
 
     def still_same(self) -> bool:
         """Whether the file still begins as it did: an overwritten log has the same inode."""
@@ -142,18 +160,32 @@ class OpenLog:
             self._close_stream()
             self._stream, self._at, self._kept = self._unpack(), 0, b""
         while self._at < offset:
-            passed = len(self._stream.read(min(PASSED_AT_ONCE, offset - self._at)))
+            passed = len(self._more(min(PASSED_AT_ONCE, offset - self._at)))
             if not passed:
                 return b""
             self._at += passed
             self._kept = b""
         known = self._kept[offset - self._at :] if offset < self._at else b""
         if len(known) < count:
-            more = self._stream.read(count - len(known))
+            more = self._more(count - len(known))
             self._at += len(more)
             known += more
             self._kept = known
         return known[:count]
+
+    def _more(self, count: int) -> bytes:
+        """Up to `count` bytes from where the stream is, fewer only at the end, or before what is damaged."""
+        assert self._stream is not None
+        pieces = []
+        try:
+            while count and (piece := self._stream.read1(count)):  # type: ignore[attr-defined]  # each of ours has it
+                pieces.append(piece)
+                count -= len(piece)
+        except DAMAGED:  # what comes before the damage counts: the stream's own `read` would have thrown it away
+            self.damaged = True
+        if count and self._child is not None and self._child.wait():
+            self.damaged = True
+        return b"".join(pieces)
 
     def _unpack(self) -> IO[bytes]:
         os.lseek(self.descriptor, 0, os.SEEK_SET)
@@ -182,6 +214,16 @@ class OpenLog:
             self._child = None
 
 
+def first_line_of(beginning: bytes) -> bytes | None:
+    """What a file that begins like this is known by; see `Place`. `beginning`: its first HEAD_BYTES, or all of it."""
+    begin = 0
+    while (end := beginning.find(b"\n", begin)) >= 0:
+        if end - begin >= LEAST_LINE:
+            return beginning[:end]
+        begin = end + 1
+    return beginning if len(beginning) == HEAD_BYTES else None
+
+
 def list_files(path: Path) -> list[LogFile]:
     """The log and its rotated predecessors, oldest first."""
     seen = _list(path)
@@ -206,20 +248,33 @@ def open_log(file: LogFile, warn: Callable[[str], None]) -> OpenLog | None:
 
 
 def _list(path: Path) -> list[LogFile]:
-    found: dict[tuple[int, str, int], LogFile] = {}
+    found: dict[_Order, LogFile] = {}
     folder = path.parent
     for name in sorted(os.listdir(folder)) if folder.exists() else ():
-        ending = name.removeprefix(path.name)
-        match = ROTATED.fullmatch(ending)
-        if name != path.name and (ending == name or match is None):
-            continue
+        ending = PACKED.search(name) if name != path.name else None
+        packed = ending.group() if ending else ""
+        base = name.removesuffix(packed)
+        order = _order(base, path.name)
+        if order is None or order in found or (packed and base == path.name):
+            continue  # X.1 comes before X.1.gz, which is only being made of it
         with contextlib.suppress(FileNotFoundError):
             stat = (folder / name).stat()
-            number, date, packed = match.groups() if match else (None, None, None)
-            order = (0, date, 0) if date else (1, "", -int(number)) if number else (2, "", 0)
-            if order in found:
-                continue  # X.1 comes before X.1.gz, which is only being made of it
-            found[order] = LogFile(
-                folder / name, stat.st_ino, stat.st_size, stat.st_mtime_ns // 1_000_000, packed or ""
-            )
+            found[order] = LogFile(folder / name, stat.st_ino, stat.st_size, stat.st_mtime_ns // 1_000_000, packed)
     return [found[order] for order in sorted(found)]
+
+
+def _order(name: str, log: str) -> _Order | None:
+    """Where the file `name`, not counting how it is packed, stands among those of `log`; None: it is none of them."""
+    if name == log:
+        return 2, "", 0, ""
+    stem, extension = os.path.splitext(log)
+    match = ROTATED.fullmatch(name.removeprefix(log)) if name.startswith(log) else None
+    if match is None and extension and name.startswith(stem) and name.endswith(extension):
+        match = ROTATED.fullmatch(name.removeprefix(stem).removesuffix(extension))
+    if match is None:
+        return None
+    if match["number"]:
+        return 1, "", -int(match["number"]), name
+    if match["seconds"]:
+        return 0, time.strftime("%Y%m%d%H%M%S", time.gmtime(int(match["seconds"]))), 0, name
+    return 0, "".join(filter(str.isdigit, match["date"])), 0, name

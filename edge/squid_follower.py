@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from edge.client import InstanceAwayError, InstanceClient, InstanceRefusedError
+from edge.squid_batch import LARGEST_BATCH, Batch, Unread
 from edge.squid_bulk import StretchError, sum_stretch
-from edge.squid_files import Place
+from edge.squid_files import Place, list_files
+from edge.squid_halving import ABOUT_THE_BATCH, HTTP_CONFLICT, Halving
 from edge.squid_lines import LogFormat, Traffic, Unpaid, read_line
 from edge.squid_live import LiveMeter
 from edge.squid_pauses import Pauses, StoppedError
@@ -22,15 +23,11 @@ from edge.squid_tail import LogTail
 
 LOOK_EVERY_S: Final = 0.2  # at the end of the log
 LONG_STRETCH: Final = 8_000_000  # bytes that are worth several processes
-LARGEST_BATCH: Final = 320_000_000  # bytes of the log; so many are summed up at once where there are
-MOST_SUMS: Final = 1_000_000  # in a batch: bounds the memory, the request, and what the instance writes at once
 FIRST_PAUSE_S: Final = 0.5  # after the instance did not answer; doubled each time
 LONGEST_PAUSE_S: Final = 30.0
 IDLE_PLACE_EVERY_S: Final = 60.0  # how often a place is stored that only unpaid lines have moved
 TABLE_EVERY_S: Final = 30.0
 ONCE_GIVES_UP_S: Final = 30.0
-SAY_UNREADABLE_EVERY_S: Final = 60.0
-HTTP_CONFLICT: Final = 409
 HTTP_NOT_MODIFIED: Final = 304
 
 log = logging.getLogger(__name__)
@@ -48,21 +45,6 @@ class TokenRefusedError(Exception):
 
 class OnceFailedError(Exception):
     """`--once` could not book everything in its time. Nothing is lost: the next run begins where this one ended."""
-
-
-@dataclass
-class Batch:
-    """What was read but not booked yet, summed up, and the place behind it."""
-
-    sums: Sums
-    place: Place | None = None
-    read: int = 0  # bytes of the log
-    begun: float | None = None  # monotonic time of its first line
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it should be booked before more is read."""
-        return self.read >= LARGEST_BATCH or self.sums.size >= MOST_SUMS
 
 
 class Follower:
@@ -103,17 +85,21 @@ class Follower:
         self._table_at = 0.0
         self._progress: Progress | None = None
         self._read_long = True
-        self._unpaid: dict[Unpaid, int] = {}
-        self._unreadable_said_at = 0.0
+        self._halving = Halving()
+        self._unread = Unread(log_format)
 
     def run(self) -> None:
         """Follow the log until told to stop (StoppedError), or with `once` until its end."""
+        if not list_files(self._tail.path):
+            if self._once:
+                raise OnceFailedError(f"there is no file {self._tail.path}, nor an older one of that name")
+            log.warning("there is no file %s yet: waiting for it", self._tail.path)
         table = self._insist(self._ask_table)
         self._ask_place()
         if self._once:
             self._progress = Progress(self._tail.bytes_left())
         while True:
-            batch = Batch(Sums(table, self._format))
+            batch = Batch(Sums(table, self._format), start=self._tail.place)
             try:
                 self._collect(batch)
             except SpoiledError:
@@ -123,10 +109,13 @@ class Follower:
                 if batch.sums.has_paid:
                     self._send_last(batch)
                 raise
-            if batch.sums.has_paid or (batch.sums.lines and self._place_is_old()):
+            must_book = self._halving.most_lines or self._place_is_old()
+            if batch.sums.has_paid or (batch.sums.lines and must_book):
                 self._book(batch)
+            else:
+                self._unread.add(batch.sums, self._tail)
             if self._once and not batch.sums.lines:
-                self._say_unreadable(at_least_s=0)
+                self._unread.say(self._tail)
                 assert self._progress is not None
                 self._progress.done()
                 return
@@ -167,9 +156,10 @@ class Follower:
         if self._live is not None:
             self._live.resume((position or {}).get("live"))
         if position is None:
-            self._tail.begin(at_end=self._skip_old)
+            skip_old, self._skip_old = self._skip_old, False  # what is written from now on is not old any more
+            self._tail.begin(at_end=skip_old)
             log.info("nothing is booked yet from %s: starting with %s", self._source, self._tail.path)
-            if self._skip_old and self._tail.place is not None:
+            if skip_old and self._tail.place is not None:
                 empty = Sums(self._table_or_raise(), self._format)
                 self._book(Batch(empty, place=self._tail.place))  # or a restart would skip once more
         else:
@@ -188,7 +178,7 @@ class Follower:
             more = self._read_stretch(batch) or self._read_block(batch)
             if self._progress is not None and more:
                 self._progress.step(batch.sums.lines - before, self._tail.bytes_left())
-            if batch.is_full or (self._once and not more):
+            if batch.is_full or (self._once and not more) or self._halving.is_enough(batch.sums.lines):
                 return
             if batch.begun is not None and not self._once and time.monotonic() - batch.begun >= self._batch_s:
                 return
@@ -196,16 +186,17 @@ class Follower:
 
     def _poll(self, batch: Batch) -> None:
         """Add what running connections grew by; before lines are read, as the meter wants it."""
-        if self._live is None or self._once or self._tail.place is None:
+        if self._live is None or self._once or self._tail.place is None or self._halving.most_lines:
             return
         for delta in self._live.poll():
             moved = Traffic(delta.user, delta.download, delta.at * 1000, delta.upload, host=delta.host.encode())
             batch.sums.add(moved, requests=0)
+            batch.has_live = True
             self._note(batch, 0)
 
     def _read_stretch(self, batch: Batch) -> bool:
         """Read much at once, where there is much; False otherwise."""
-        if not self._read_long or (self._live is not None and self._live.must_settle):
+        if not self._read_long or self._halving.most_lines or (self._live is not None and self._live.must_settle):
             return False  # each line has to be looked at
         opened, begin = self._tail.here, self._tail.offset
         end = self._tail.long_stretch(LONG_STRETCH)
@@ -221,14 +212,15 @@ class Follower:
             if not self._tail.skip(opened, end, batch.sums.newest_ms):
                 raise StretchError
         except StretchError:
-            log.warning("%s changed while it was read: going by the books, line by line", self._tail.path)
+            log.warning("%s changed, or a helping process was ended: going by the books, alone", self._tail.path)
             self._read_long = False
             raise SpoiledError from None
         self._note(batch, end - begin)
         return True
 
     def _read_block(self, batch: Batch) -> bool:
-        block = self._tail.read_block()
+        most = self._halving.most_lines
+        block = self._tail.read_block(most - batch.sums.lines if most else 0)
         if not block:
             return False
         if self._live is not None and self._live.must_settle:
@@ -263,29 +255,56 @@ class Follower:
         live = self._live.state(batch.place.newest_ms) if self._live is not None else {}
         if live:
             position["live"] = live
-        body = {"source": self._source, "batch": self._number + 1, "position": position, **batch.sums.body()}
-        for why, count in batch.sums.unpaid.items():
-            self._unpaid[why] = self._unpaid.get(why, 0) + count
-        self._say_unreadable(at_least_s=SAY_UNREADABLE_EVERY_S)
-        return body
+        return {"source": self._source, "batch": self._number + 1, "position": position, **batch.sums.body()}
 
-    def _book(self, batch: Batch) -> None:
+    def _book(self, batch: Batch) -> bool:
+        """Whether it is in the books now; else they were asked where to go on."""
         body = self._body(batch)
         try:
-            answer = self._insist(lambda: self._instance.post("/internet/usage", body))
+            answer = self._insist(lambda: self._instance.post("/internet/usage", body), ABOUT_THE_BATCH)
         except InstanceRefusedError as refusal:
-            log.warning("batch %d does not follow the books (%s): asking for the place again", body["batch"], refusal)
-            self._ask_place()
-            return
+            if refusal.status == HTTP_CONFLICT:
+                log.warning("batch %d does not follow the books (%s): asking for the place", body["batch"], refusal)
+                self._ask_place()
+            else:
+                self._halve(batch, refusal)
+            return False
         if answer.get("batch") == body["batch"] and answer.get("position") == body["position"]:
             self._number += 1
             self._stored_at = time.monotonic()
+            self._read_long = True
+            self._halving.taken(batch.sums.lines, paid=batch.sums.has_paid)
+            self._unread.add(batch.sums, self._tail)
             if self._live is not None:
                 self._live.booked()
-            return
+            return True
         # Somebody else booked this number: a second follower under the same name, or our own request of before a
         # restart that arrived late. Ours is not in the books; what counts is what they hold.
         log.warning("batch %d was booked by another follower of %s: going by the books", body["batch"], self._source)
+        self._ask_place()
+        return False
+
+    def _halve(self, batch: Batch, refusal: InstanceRefusedError) -> None:
+        """Find the line for which a batch is refused, in ever smaller ones, and go on behind it.
+
+        That line is left out only where the instance takes a batch that ends behind it and charges nobody: an
+        instance that takes nothing at all (another version, a wrong setting) must not cost anybody's lines.
+        """
+        if batch.sums.lines > 1 or batch.has_live:
+            level = logging.DEBUG if self._halving.most_lines else logging.WARNING
+            log.log(level, "the instance refused %s: %s; sending it in smaller parts", batch.where, refusal)
+            self._halving.refused(batch.sums.lines)
+        elif batch.sums.lines == 1 and self._halving.may_leave_out:
+            if self._book(Batch(Sums(self._table_or_raise(), self._format), batch.start, batch.place)):
+                # The line itself stays out of our log: it says who looked at what.
+                log.warning("left out what the instance refused, nobody is charged: %s: %s", batch.where, refusal)
+                self._halving.left_out()
+                return
+        else:
+            log.error("the instance refused %s, and will be asked again: %s", batch.where, refusal)
+            if self._once:
+                raise OnceFailedError("not everything could be booked; the next run goes on from here")
+            self._pauses.wait(LONGEST_PAUSE_S)
         self._ask_place()
 
     def _send_last(self, batch: Batch) -> None:
@@ -295,11 +314,12 @@ class Follower:
         except (InstanceAwayError, InstanceRefusedError) as problem:
             log.info("the last lines will be booked at the next start: %s", problem)
 
-    def _insist(self, ask: Callable[[], T]) -> T:
+    def _insist(self, ask: Callable[[], T], final: Collection[int] = ()) -> T:
         """Ask until there is an answer, with growing pauses.
 
-        Raises InstanceRefusedError only for 409, TokenRefusedError for a token that is not taken, OnceFailedError
-        with `once`. Any other refusal is asked again too, slowly: these are people's bytes, they are never dropped.
+        Raises InstanceRefusedError only for a status in `final`, TokenRefusedError for a token that is not taken,
+        OnceFailedError with `once`. Any other refusal is asked again too, slowly: these are people's bytes, they are
+        never dropped.
         """
         began = time.monotonic()
         pause = FIRST_PAUSE_S
@@ -308,7 +328,7 @@ class Follower:
             try:
                 answer = ask()
             except InstanceRefusedError as refusal:
-                if refusal.status == HTTP_CONFLICT:
+                if refusal.status in final:
                     raise
                 if refusal.about_token:
                     raise TokenRefusedError(str(refusal)) from None
@@ -326,15 +346,3 @@ class Follower:
                 raise OnceFailedError("not everything could be booked; the next run goes on from here")
             self._pauses.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
-
-    def _say_unreadable(self, *, at_least_s: float) -> None:
-        count = self._unpaid.get(Unpaid.UNREADABLE, 0)
-        if count and time.monotonic() - self._unreadable_said_at >= at_least_s:
-            self._unreadable_said_at = time.monotonic()
-            self._unpaid[Unpaid.UNREADABLE] = 0
-            # The lines themselves stay out of our log: they say who looked at what.
-            place = self._tail.place
-            where = f"before byte {place.offset} of {place.path}" if place else f"of {self._tail.path}"
-            log.warning(
-                "%d lines %s are not in the format %s: nobody was charged for them", count, where, self._format.value
-            )

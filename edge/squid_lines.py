@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import time
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -11,6 +12,10 @@ from urllib.parse import unquote_to_bytes
 LONGEST_USER_NAME: Final = 256
 LONGEST_SIZE: Final = 12  # digits: below 1 TB a reply, so that a batch's sum stays exact in JSON everywhere (2**53)
 ANONYMOUS_NAMES: Final = (b"-", b"")
+LATEST_S: Final = 7_258_118_400
+"""The year 2200, in seconds since 1970: the instance takes no time from then on, nor one before 1970."""
+AHEAD_MS: Final = 300_000
+"""How far a line's time may be ahead of this machine's clock for anybody to go by it: clocks are set back a little."""
 
 # The tags that Squid gives to what it answered without asking or serving anybody: refused requests (the size is that
 # of the error page) and connections that ended before there was a request.
@@ -23,6 +28,9 @@ CACHED_TAG: Final = re.compile(rb"TCP_(?:[A-Z]+_)*(?:HIT|UNMODIFIED)(?:_ABORTED|
 # A second line's beginning inside a line: Squid died in the middle of writing the first.
 GLUED: Final = re.compile(rb"\d{10}\.\d{3} +\d+ \S+ [A-Z_]+/\d{3} ")
 CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f]")
+# What stands in no name, but in a piece of an address: the line is of another format, or its address has a space in it.
+SCHEME: Final = "://"
+PIECE_OF_ADDRESS: Final = re.compile(rb"[/?=&]|:\d{1,5}(?:\s|$)|\s-$")
 QUOTED_BYTE: Final = re.compile(rb"\\(.)|%([0-9A-Fa-f]{2})", re.DOTALL)
 BACKSLASH_LETTERS: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t"}
 
@@ -106,13 +114,21 @@ def read_line(line: bytes, log_format: LogFormat) -> Traffic | Unpaid:
 def line_time_ms(line: bytes) -> int | None:
     """The time a line begins with (`%ts.%03tu`), in milliseconds since 1970; None when there is none.
 
-    Its seconds have ten digits from 2001 until 2286.
+    Its seconds have ten digits from 2001 until 2286; from LATEST_S on it is no time either.
     Squid stamps a line when it writes it, at the END of the request: within a log the times only grow.
     """
     seconds, point, millis, space = line[:10], line[10:11], line[11:14], line[14:15]
     if point != b"." or space != b" " or not (len(seconds + millis) == 13 and (seconds + millis).isdigit()):
         return None
-    return int(seconds) * 1000 + int(millis)
+    return int(seconds) * 1000 + int(millis) if int(seconds) < LATEST_S else None
+
+
+def latest_ms() -> int:
+    """The latest time of a line, in milliseconds since 1970, that now says how far a log was read.
+
+    Who believed one of the year 2099 would take every line of before for one that was read already.
+    """
+    return int(time.time() * 1000) + AHEAD_MS
 
 
 def host_field(url: bytes) -> bytes:
@@ -136,13 +152,18 @@ def name_from_native(raw: bytes) -> str | None:
 
 
 def name_from_bytes(raw: bytes) -> str | None:
-    """The user name that these bytes are: UTF-8, else Latin-1; None when it cannot be a name."""
+    """The user name that these bytes are: UTF-8, else Latin-1; None when it cannot be a name.
+
+    An address is none: whatever the line looks like, addresses of pages stay on this machine.
+    """
     try:
         name = raw.decode()
     except UnicodeDecodeError:
         name = raw.decode("latin-1")  # browsers that do not speak UTF-8 send this; it never fails
     name = name.casefold()  # which may make it longer
-    return None if not 0 < len(name) <= LONGEST_USER_NAME or CONTROL_CHARACTER.search(name) else name
+    if not 0 < len(name) <= LONGEST_USER_NAME or SCHEME in name or CONTROL_CHARACTER.search(name):
+        return None
+    return name
 
 
 def _unquote(match: re.Match[bytes]) -> bytes:
@@ -180,7 +201,9 @@ def _split_squid(line: bytes) -> _Fields | None:
     if len(left) != 8:
         return None
     right = left[7].rsplit(None, 2)
-    if len(right) != 3:
+    if len(right) != 3 or (left[5].isdigit() and left[6].isalpha()):  # our format: what was sent, and the method
+        return None
+    if b" " in right[0] and PIECE_OF_ADDRESS.search(right[0]):
         return None
     return _checked(_Fields(left[1], left[2], left[3], left[4], b"0", left[6], right[0], right[1]), line)
 

@@ -10,7 +10,7 @@ from operator import itemgetter, or_
 from typing import Any, Final
 
 from edge.squid_columns import NOBODY, Columns, odd_lines, read_columns
-from edge.squid_lines import LogFormat, Traffic, Unpaid, name_from_native, name_from_url_code, read_line
+from edge.squid_lines import LogFormat, Traffic, Unpaid, latest_ms, name_from_native, name_from_url_code, read_line
 from edge.squid_sites import OWN, Table, host_name
 from edge.squid_slots import NOBODYS_PLACE, USER_BITS, Column, GrowingSlot, from_bytes, to_bytes, to_json
 
@@ -30,7 +30,10 @@ class _Places(dict[Name, int]):
 
 
 class Sums:
-    """Lines read but not booked yet, summed up. `lines` counts all that were looked at, paid or not."""
+    """Lines read but not booked yet, summed up. `lines` counts all that were looked at, paid or not.
+
+    `newest_ms`: the newest time of a line; one that lies in the future says nothing.
+    """
 
     def __init__(self, table: Table, log_format: LogFormat) -> None:
         self.table = table
@@ -80,7 +83,8 @@ class Sums:
 
     def add(self, traffic: Traffic, requests: int = 1) -> None:
         """Add what one request moved, or with 0 requests what one moved so far."""
-        self.newest_ms = max(self.newest_ms, traffic.at_ms)
+        if self.newest_ms < traffic.at_ms <= latest_ms():
+            self.newest_ms = traffic.at_ms
         site = self.table.sites[traffic.host]
         if site == OWN:
             return
@@ -208,7 +212,12 @@ class Sums:
     def _add_columns(self, columns: Columns, block: bytes) -> None:
         table, times = self.table, columns.times
         self.lines += len(times)
-        self.newest_ms = max(self.newest_ms, int(times[-1].replace(b".", b"")))
+        latest = latest_ms()
+        known = len(times)
+        if _in_ms(times[-1]) > latest:
+            known = bisect_left(times, b"%010d.%03d" % divmod(latest + 1, 1000))
+        if known:
+            self.newest_ms = max(self.newest_ms, _in_ms(times[known - 1]))
         hosts: list[bytes] = []
         sites: list[int] = []
         if table.needs_hosts or any(name in block for name in table.own_names):
@@ -255,6 +264,10 @@ class Sums:
         if self.table.untimed:
             timed = (user for user, site in zip(users, sites, strict=True) if site not in self.table.untimed)
         self._periods[at_s - at_s % self.table.period_s].update(timed)
+
+
+def _in_ms(time: bytes) -> int:
+    return int(time.replace(b".", b""))
 
 
 def _add_all(to: defaultdict[int, int], keys: Iterable[int], numbers: Iterable[int]) -> None:

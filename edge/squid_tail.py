@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.squid_files import LogFile, OpenLog, Place, list_files, open_log
+from edge.squid_files import HEAD_BYTES, LogFile, OpenLog, Place, first_line_of, list_files, open_log
+from edge.squid_lines import latest_ms
 
 CHUNK_BYTES = 128 * 1024  # read at a time; also the longest line that is understood
 
@@ -74,14 +75,15 @@ class LogTail:
     def resume(self, place: Place) -> None:
         """Go on behind `place`, in whatever file it is by now."""
         self.close()
-        self._newest_ms = place.newest_ms
+        self._newest_ms = min(place.newest_ms, latest_ms())
         self._passing_over = False
         files = list_files(self.path)
         same = [file for file in files if file.inode == place.inode]
-        # Copied (copytruncate) or compressed, it is another file that begins with the same line.
+        # Copied (copytruncate) or compressed, it is another file that begins with the same line. Without a time in it
+        # that line proves nothing: it may be the same in all of them.
         for candidate in same + [file for file in files if place.head and file.inode != place.inode]:
             if self._open(candidate):
-                if self._is_at(place):
+                if self._is_at(place) and (candidate.inode == place.inode or self._begins_with_a_time()):
                     self._offset = self._scanned = place.offset
                     return
                 self.close()
@@ -116,7 +118,7 @@ class LogTail:
         if opened is not self._open_log or not opened.still_same() or opened.size < offset:
             return False
         self._offset = self._scanned = offset
-        self._newest_ms = max(self._newest_ms, newest_ms)
+        self.note_newest(newest_ms)
         return True
 
     def long_stretch(self, least: int) -> int:
@@ -190,20 +192,25 @@ class LogTail:
         # Within a long block the times grow; who sums it up says so if one is newer than the last: see note_newest.
         short = self._passing_over or len(block) < SHORT_BLOCK
         lines = block.split(b"\n")[:-1] if short else [block[block.rfind(b"\n", 0, -1) + 1 : -1]]
-        times = [self._time_of(line) for line in lines]
+        latest = latest_ms()
+        times = [at if at is not None and at <= latest else 0 for at in map(self._time_of, lines)]
         if self._passing_over:
-            later = next((n for n, at in enumerate(times) if at is not None and at > self._newest_ms), None)
+            later = next((n for n, at in enumerate(times) if at > self._newest_ms), None)
             if later is None:
                 return b""
             self._passing_over = False
             times = times[later:]
             block = b"".join(line + b"\n" for line in lines[later:])
-        self._newest_ms = max([self._newest_ms, *(at for at in times if at is not None)])
+        self._newest_ms = max([self._newest_ms, *times])
         return block
 
     def note_newest(self, newest_ms: int) -> None:
-        """Say how new the newest line of those given out was: they may be a little out of order."""
-        self._newest_ms = max(self._newest_ms, newest_ms)
+        """Say how new the newest line of those given out was: they may be a little out of order.
+
+        One that lies in the future does not count: see `latest_ms`.
+        """
+        if newest_ms <= latest_ms():
+            self._newest_ms = max(self._newest_ms, newest_ms)
 
     def _move_on(self) -> bool:
         """At the end of the open file: go to the next newer one, if Squid already writes there."""
@@ -231,7 +238,7 @@ class LogTail:
         if not known:
             self._start_over(f"the open log was moved away from {self.path.parent}")
             return True
-        return self._open_next(newer, opened.first_line)
+        return self._open_next(newer)
 
     def _compressed_twin(self, files: list[LogFile]) -> list[int]:
         """Where what was the open file lies compressed by now."""
@@ -244,15 +251,22 @@ class LogTail:
         if other is None:
             return False
         with contextlib.closing(other):
-            return other.first_line is not None and other.first_line == self._open_log.first_line
+            return other.begins_like(self._open_log, self._offset)
 
-    def _open_next(self, newer: list[LogFile], before: bytes | None) -> bool:
+    def _begins_with_a_time(self) -> bool:
+        assert self._open_log is not None
+        line = (self._open_log.first_line or b"").rpartition(b"\n")[2]
+        return self._time_of(line) is not None
+
+    def _open_next(self, newer: list[LogFile]) -> bool:
         """Open the oldest of the newer files that has more than the one that was read."""
+        opened = self._open_log
+        assert opened is not None
         for file in newer:
             other = open_log(file, self._warn)
             if other is None:
                 continue
-            if before is not None and other.first_line == before:  # a copy: what it has more goes on at the same place
+            if other.begins_like(opened, self._offset):  # a copy: what it has more goes on at the same place
                 offset = self._offset
                 if other.holds(offset + 1):
                     self._take(other)
@@ -324,7 +338,9 @@ class LogTail:
         """Whether the open file is the one that `place` is in."""
         assert self._open_log is not None
         if not place.head:
-            return place.offset == 0
+            opened = self._open_log
+            short = place.offset < HEAD_BYTES and first_line_of(opened.read(place.offset, 0)) is None
+            return place.offset == 0 or (opened.inode == place.inode and short and opened.holds(place.offset))
         return self._open_log.head == place.head and self._open_log.holds(place.offset)
 
     def _give_up(self, what: str) -> None:

@@ -55,7 +55,7 @@ def read_request(line: bytes) -> Request | None:
     if not fields or not CHANNEL.fullmatch(fields[0]):
         return None
     raw = fields[1] if len(fields) > 1 else b"-"
-    host = fields[2].decode("ascii", "replace") if len(fields) > 2 else "-"
+    host = fields[2].decode("utf-8", "replace") if len(fields) > 2 else "-"
     return Request(fields[0], None if raw == b"-" else name_from_url_code(raw), "" if host == "-" else host)
 
 

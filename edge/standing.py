@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import math
 import threading
@@ -9,9 +10,9 @@ import time
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from edge.client import Answer, InstanceAwayError, InstanceRefusedError
+from edge.client import Answer, InstanceAwayError, InstanceRefusedError, InstanceUnableError
 from edge.standing_share import Share
 
 POLL_EVERY_S: Final = 1.0
@@ -49,7 +50,7 @@ class Verdict(NamedTuple):
 class _Header(NamedTuple):
     watching_only: bool = False  # the instance's mode is "monitor": it counts and never refuses
     domains: Collection[str] = ()  # casefolded; DOMAIN\name and name@domain are the name
-    open_hosts: frozenset[str] = frozenset()  # with all hosts below them
+    open_hosts: Mapping[str, bool] = {}  # with all hosts below them; False: below one that is open, and not open itself
 
 
 class Standing:
@@ -73,8 +74,12 @@ class Standing:
         self._raw_header: dict[str, Any] = {}
         self._version = ""
         self._as_of = -math.inf
+        self._began = clock()
+        self._alone = False  # another helper holds the file and is silent
+        self._unable = False  # the instance had no list for us the last time
         self._away_since: float | None = None
         self._said_at = -math.inf
+        self._said_of_users_at = -math.inf
         self._remembered: dict[str, tuple[float, Verdict]] = {}
         self._lock = threading.Lock()
 
@@ -99,12 +104,14 @@ class Standing:
         return listed if listed is not None else self._users.get(_without_domain(name, self._header.domains))
 
     def is_open(self, host: str) -> bool:
-        """Whether a host is open to who has nothing left: it, or a domain above it, is listed so."""
+        """Whether a host is open to who has nothing left: of it and the domains above it, the longest listed counts."""
         hosts = self._header.open_hosts
-        rest = host.lower().rstrip(".") if hosts else ""
+        rest = _host_name(host) if hosts else ""
+        if ":" in rest:
+            return hosts.get(rest, False)  # an address has no domain above it
         while rest:
             if rest in hosts:
-                return True
+                return hosts[rest]
             rest = rest.partition(".")[2]
         return False
 
@@ -120,8 +127,12 @@ class Standing:
                 raise InstanceAwayError("304 without having named a version")
             self._pass_on(answer.body)
         except (InstanceAwayError, InstanceRefusedError) as problem:
-            self._note_away(str(problem))
+            once = isinstance(problem, InstanceUnableError) and not self._unable
+            self._unable = True
+            if not once or not self._version:  # once is no absence, where there is a list
+                self._note_away(str(problem))
             return
+        self._unable = False
         self._note_here(asked_at)
 
     def keep_fresh(self, stop: threading.Event, every_s: float = POLL_EVERY_S) -> None:
@@ -129,10 +140,10 @@ class Standing:
         while not stop.is_set():
             pause = every_s
             try:
-                if self._share is not None and not self._lead(self._share):
-                    pause = LOOK_EVERY_S
-                else:
+                if self._share is None or self._must_ask(self._share):
                     self.refresh()
+                else:
+                    pause = LOOK_EVERY_S
             except Exception:  # the list only grows old; a dead thread would never make it fresh again
                 log.exception("the list of who may use the Internet was not refreshed")
             stop.wait(pause)
@@ -144,6 +155,7 @@ class Standing:
 
     def ask(self, user: str) -> Verdict:
         """Ask the instance about one user. Raises InstanceAwayError: nothing is known."""
+        asked_at = self._clock()
         try:
             body = self._instance.get(f"/internet/standing/{quote(user, safe='')}").body
         except InstanceRefusedError as refusal:
@@ -152,7 +164,10 @@ class Standing:
                 raise InstanceAwayError("the instance does not take our token") from None
             body = {"allowed": False, "message": refusal.message}  # nobody it knows
         except InstanceAwayError as problem:
-            self._note_away(str(problem))  # the next users need not wait to find out the same
+            if isinstance(problem, InstanceUnableError) or self._as_of > asked_at:
+                self._note_unable(str(problem))  # about this user: others may be known, as the list is
+            else:
+                self._note_away(str(problem))  # the next users need not wait to find out the same
             raise
         allowed, message, how = body.get("allowed"), body.get("message", ""), body.get("how", "")
         if not isinstance(allowed, bool) or not isinstance(message, str) or how not in HOWS:
@@ -165,28 +180,60 @@ class Standing:
             self._remembered[user] = (now, verdict)
         return verdict
 
-    def _lead(self, share: Share) -> bool:
-        """Whether to ask the instance ourselves; else take over what the helper that asks has written."""
+    def _must_ask(self, share: Share) -> bool:
+        """Whether to ask the instance ourselves; else what the helper that asks for all has written was taken over."""
         try:
             leading = share.lead()
             if leading and self._version:
                 return True
+            fresh = self._take_over(share)
+        except (InstanceAwayError, OSError) as problem:
+            self._stop_sharing(share, problem)
+            return True
+        if leading:
+            return True
+        # Just after our start the helper that asks may have had no time to write.
+        if not fresh and not self._alone and self._clock() - self._began > AWAY_AFTER_S:
+            self._alone = True
+            log.warning("the helper that asks for all has no word of the instance; asking for this one until it has")
+        return self._alone
+
+    def _take_over(self, share: Share) -> bool:
+        """Take over what the helper that asks for all has written; return whether it had word of the instance lately.
+
+        Raises InstanceAwayError when it is not understood, OSError.
+        """
+        try:
+            age = share.age_s()
+            fresh = age <= AWAY_AFTER_S
+            if self._alone and not fresh:
+                return False  # what we were told ourselves is newer
+            if self._alone:
+                share.forget()  # what is added to the file changes what stands there, not what we were told
             for record in share.news():
                 self._apply(record)
-            age = share.age_s()
-            if self._version:
-                self._as_of = self._clock() - age
-            if age <= AWAY_AFTER_S and self._version:
-                self._note_here(self._as_of)
-            elif not leading:
-                self._note_away("the helper that asks for all has no word of the instance")
         except FileNotFoundError:  # nobody has written yet
-            return leading
-        except (InstanceAwayError, OSError) as problem:
-            log.warning("the helpers have no list in common, each asks for itself: %s", problem)
-            self._share = None
-            return True
-        return leading
+            return False
+        if self._version:
+            self._as_of = self._clock() - age
+            if fresh:
+                self._alone = False
+                self._note_here(self._as_of)
+        return fresh and bool(self._version)
+
+    def _stop_sharing(self, share: Share, problem: Exception) -> None:
+        """Ask for ourselves from now on, and say why."""
+        share.let_go()
+        self._share = None
+        if isinstance(problem, OSError):
+            log.warning(
+                "--shared cannot be used, this helper asks for itself: %s; %s must be a folder that Squid's user can"
+                " write to",
+                problem,
+                share.folder,
+            )
+        else:
+            log.warning("--shared cannot be used, this helper asks for itself: %s", problem)
 
     def _apply(self, body: Mapping[str, Any]) -> None:
         """Take over a list, or what changed in it. Raises InstanceAwayError when it is not understood."""
@@ -205,20 +252,19 @@ class Standing:
                 self._users[name] = word
         self._remembered = {}  # what was said of single users is older; it only costs asking again
         self._header, self._version = header, version
-        self._raw_header = {name: body[name] for name in ("mode", "domains", "open") if name in body}
+        self._raw_header = {name: body[name] for name in ("mode", "domains", "open", "closed") if name in body}
         self.changed += 1
         self.on_change()
 
     def _pass_on(self, body: Mapping[str, Any]) -> None:
         """Write what the instance said for the other helpers; an empty body says that nothing changed."""
-        if self._share is None:
+        if self._share is None or not self._share.leading:  # one writes, however many ask
             return
         everybody = {**self._raw_header, "version": self._version, "full": True, "users": self._users}
         try:
             self._share.write({**body, "full": body.get("full", True)} if body else None, everybody)
         except OSError as problem:
-            log.warning("the helpers have no list in common, each asks for itself: %s", problem)
-            self._share = None
+            self._stop_sharing(self._share, problem)
 
     def _note_here(self, as_of: float) -> None:
         self._as_of = as_of
@@ -235,21 +281,46 @@ class Standing:
             self._said_at = now
             log.warning("no fresh list of who may use the Internet: %s", problem)
 
+    def _note_unable(self, problem: str) -> None:
+        now = self._clock()
+        if now - self._said_of_users_at >= SAY_AGAIN_EVERY_S:
+            self._said_of_users_at = now
+            log.warning("the instance has no word on one user: %s", problem)
+
 
 def _read_header(body: Mapping[str, Any]) -> _Header:
-    domains, hosts = body.get("domains", []), body.get("open", [])  # an older instance names none
+    # An older instance names none of these.
+    domains, hosts, closed = (body.get(name, []) for name in ("domains", "open", "closed"))
     if body.get("mode") not in ("enforce", "monitor"):
         raise InstanceAwayError("the list of who may use the Internet was not understood")
-    for words in (domains, hosts):
+    for words in (domains, hosts, closed):
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise InstanceAwayError("the list of who may use the Internet was not understood")
-    return _Header(body["mode"] == "monitor", [_composed(domain) for domain in domains], frozenset(hosts))
+    opened = {**dict.fromkeys(closed, False), **dict.fromkeys(hosts, True)}
+    return _Header(body["mode"] == "monitor", [_composed(domain) for domain in domains], opened)
 
 
 def _texts(told: object, message: str) -> tuple[tuple[str, str], ...]:
     """The sentence in each language; in one that was not told (by an older instance) as it is."""
     found = {code: text for code, text in told.items() if isinstance(text, str)} if isinstance(told, dict) else {}
     return tuple((code, found.get(code) or message) for code in LANGUAGES) if message else ()
+
+
+def _host_name(written: str) -> str:
+    """The form in which the instance lists hosts, of one as Squid writes it: `[::1]`, `%C3%BC.example`, `ü.example`."""
+    host = (unquote(written) if "%" in written else written).lower().rstrip(".")
+    if ":" in host:
+        try:
+            return str(ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]")))
+        except ValueError:
+            return ""
+    return host if host.isascii() else ".".join(map(_ascii, host.split(".")))
+
+
+def _ascii(label: str) -> str:
+    """A label as the DNS has it (RFC 3492), folded as browsers do."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).lower())
+    return folded if folded.isascii() else "xn--" + folded.encode("punycode").decode("ascii")
 
 
 def _composed(name: str) -> str:

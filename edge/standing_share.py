@@ -1,7 +1,7 @@
 """One list for all access helpers of a machine: one asks the instance and writes a file, the others read what is new.
 
 The file holds JSON lines: everybody, then what changed. Its time of change is when the instance last confirmed it. Who
-holds the lock beside it writes; when that helper dies the kernel gives the lock to the next who asks.
+holds the lock beside it writes, and nobody else; when that helper dies the kernel gives the lock to the next who asks.
 """
 
 from __future__ import annotations
@@ -30,8 +30,18 @@ class Share:
         self._read: int | None = None
         self._offset = 0
 
+    @property
+    def leading(self) -> bool:
+        """Whether the lock is ours: only then may we write."""
+        return self._lock is not None
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which the file and its lock are."""
+        return self._path.parent
+
     def lead(self) -> bool:
-        """Whether it is for us to ask the instance; True once means True until the end of this process."""
+        """Whether it is for us to ask the instance; True once means True until let_go() or the end of this process."""
         if self._lock is None:
             lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
@@ -45,9 +55,10 @@ class Share:
     def write(self, record: dict[str, Any] | None, everybody: dict[str, Any]) -> None:
         """Add what the instance just said, None for "nothing changed"; `everybody` takes the place of a long file."""
         if record is None and self._written:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):  # somebody removed it
                 os.utime(self._path)
-        elif record is None or not self._written or record["full"] or not self._has_room():
+                return
+        if record is None or not self._written or record["full"] or not self._has_room():
             new = self._path.with_name(f"{self._path.name}.new")
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -87,6 +98,13 @@ class Share:
         if self._read is not None:
             os.close(self._read)
             self._read = None
+
+    def let_go(self) -> None:
+        """Leave the file to another helper."""
+        self.forget()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _open(self) -> None:
         self.forget()

@@ -35,6 +35,7 @@ USAGE_BYTES_MAX = 96_000_000
 """A batch of an old log is large; the token is looked at before it is read."""
 YEARS = range(1970, 2200)
 LATEST_S = int(datetime(YEARS[-1] + 1, 1, 1, tzinfo=UTC).timestamp())
+"""The same as `edge.squid_lines.LATEST_S`: a proxy sends no line that would be refused."""
 
 
 def _plausible(at: datetime) -> datetime:

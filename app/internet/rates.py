@@ -186,10 +186,25 @@ def own_hosts(settings: Settings) -> list[str]:
     return sorted(found)
 
 
-def always_open(session: Session) -> list[str]:
-    """Return the domains that stay reachable for who has nothing left."""
-    found = session.scalars(select(SiteList.domains).where(SiteList.always_open).order_by(SiteList.id))
-    return sorted({domain for text in found for domain in _lines(text)})
+def always_open(session: Session) -> dict[str, bool]:
+    """Return the domains that stay reachable for who has nothing left, as True; as False those below them that do not.
+
+    Of several that hold a host the longest counts, as for prices.
+    """
+    texts = session.scalars(select(SiteList.domains).where(SiteList.always_open)).all()
+    found = dict.fromkeys((domain for text in texts for domain in _lines(text)), True)
+    if found:
+        others = session.scalars(select(SiteList.domains).where(~SiteList.always_open))
+        found |= {domain: False for text in others for domain in _lines(text) if _is_below(domain, found)}
+    return found
+
+
+def _is_below(domain: str, opened: Mapping[str, bool]) -> bool:
+    """Whether a domain above this one is open, and it is none of these itself."""
+    rest = "" if domain in opened else domain.partition(".")[2]
+    while rest and rest not in opened:
+        rest = rest.partition(".")[2]
+    return bool(rest)
 
 
 def policies(session: Session) -> tuple[str, str]:

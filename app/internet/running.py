@@ -15,6 +15,7 @@ from app.db import one_of
 from app.errors import NotFoundError
 from app.internet import rates, rules, standing
 from app.internet.rate_models import SiteList
+from app.internet.rate_sites import list_of
 from app.internet.running_models import RunningEnd, RunningReport
 from app.internet.standing import StandingTable, Word
 from app.ledger.models import Account
@@ -80,7 +81,7 @@ def report(
     holders = _holders(session, connections, table, settings)
     _keep(session, source, connections, holders, now)
     wanted = set(_wishes(session, source, {each.connection_id for each in connections}, now))
-    wanted |= _empty(session, connections, holders, settings, now)
+    wanted |= _empty(session, connections, holders, table, settings, now)
     return sorted(wanted)
 
 
@@ -175,6 +176,7 @@ def _empty(
     session: Session,
     connections: Sequence[Connection],
     holders: Mapping[str, tuple[int, Word] | None],
+    table: StandingTable,
     settings: Settings,
     now: datetime,
 ) -> set[str]:
@@ -182,11 +184,11 @@ def _empty(
     _at_empty, at_running = rates.policies(session)
     if not settings.enforces or at_running != "end" or standing.word_for_empty(session, settings=settings) is not False:
         return set()
-    open_hosts = dict.fromkeys(standing.open_hosts(session, settings=settings), 0)
+    open_hosts = table.open_hosts(session, settings=settings)
     counted = [
         (each, holder)
         for each in connections
-        if (holder := holders[each.user]) is not None and longest_suffix(each.host, open_hosts) is None
+        if (holder := holders[each.user]) is not None and not list_of(each.host, open_hosts)
     ]
     pending = _pending(session, [(each, holder[0]) for each, holder in counted if holder[1] is True], settings, now)
     spent = _spent(session, pending)
@@ -205,7 +207,7 @@ def _pending(
     percents = rates.percents(session, user_ids={user_id for _, user_id in moved}, plan=plan)
     cost: dict[int, int] = {}
     for each, user_id in moved:
-        site = longest_suffix(each.host, sites) or 0
+        site = list_of(each.host, sites)
         use = rates.Use(int(now.timestamp()), site, each.pending_download, each.pending_upload)
         cost[user_id] = cost.get(user_id, 0) + plan.price(use, percents[user_id])
     return {user_id: price // MILLIONTHS for user_id, price in cost.items()}
@@ -227,15 +229,3 @@ def _spent(session: Session, pending: Mapping[int, int]) -> set[int]:
 def _sites(session: Session) -> dict[str, int]:
     rows = session.execute(select(SiteList.id, SiteList.domains))
     return {domain: site_id for site_id, domains in rows for domain in domains.split("\n") if domain}
-
-
-def longest_suffix(host: str, domains: Mapping[str, int]) -> int | None:
-    """Return what the longest of `domains` that holds `host` stands for, None where none does."""
-    rest = host.lower().rstrip(".")
-    while rest:
-        if rest in domains:
-            return domains[rest]
-        if ":" in rest or rest.replace(".", "").isdigit():
-            return None  # an address: it has no domain above it
-        rest = rest.partition(".")[2]
-    return None

@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from app.db import one_of
 from app.internet import rates, rules
 from app.internet.rate_models import InternetRates, RateForGroup, RateForUser
+from app.internet.rate_sites import host_name
 from app.ledger.models import Account, AccountDefaults, Entry, Hold
 from app.people.models import Membership, User, UserName
 from app.settings import Settings
@@ -61,6 +62,9 @@ class StandingTable:
         self._marks: tuple[Any, ...] = ()
         self._held: frozenset[int] = frozenset()
         self._full_at = 0.0
+        self._rates_version = 0
+        self._open: Mapping[str, bool] = {}
+        self._sites: dict[str, list[str]] = {}  # the same, as helpers are told
 
     def tell(self, session: Session, *, settings: Settings, since: str = "") -> Told:
         """Return what changed since a version, or everything where that is not known any more."""
@@ -86,10 +90,30 @@ class StandingTable:
             self._refresh(session, settings)
             return {name: (self._ids[name], self._users[name]) for name in names if name in self._ids}
 
+    def open_hosts(self, session: Session, *, settings: Settings) -> Mapping[str, bool]:
+        """Return the hosts that stay reachable for everybody as True, and as False the domains below them that do not.
+
+        These are our own, and what lists of sites say; of several that hold a host the longest counts.
+        """
+        with self._lock:
+            return self._open_hosts(session, settings)
+
+    def _open_hosts(self, session: Session, settings: Settings) -> Mapping[str, bool]:
+        # The lists are long and change seldom; with each change of them the version grows.
+        version = session.scalar(select(InternetRates.version)) or 0
+        if version != self._rates_version or not version:
+            config = settings.config
+            own = {host_name(urlsplit(url).hostname or "") for url in (config.public_url, config.portal_url) if url}
+            self._open = rates.always_open(session) | dict.fromkeys(own - {""}, True)
+            for name, is_open in (("open", True), ("closed", False)):
+                self._sites[name] = sorted(host for host, word in self._open.items() if word is is_open)
+            self._rates_version = version
+        return self._open
+
     def _refresh(self, session: Session, settings: Settings) -> None:
         marks = _marks(session)
         newest, *others = marks
-        header = _header(session, settings)
+        header = self._header_of(session, settings)
         due = time.monotonic() >= self._full_at
         if marks != self._marks or header != self._header or due:
             touched = newest - self._marks[0] if self._marks else MOST_TOUCHED + 1
@@ -100,6 +124,11 @@ class StandingTable:
                 ids = session.scalars(select(Entry.account_id).where(Entry.id > self._marks[0] - OVERLAP).distinct())
                 self._read_some(session, settings, {*ids, *held, *self._held})
             self._marks, self._held = marks, held
+
+    def _header_of(self, session: Session, settings: Settings) -> dict[str, Any]:
+        self._open_hosts(session, settings)
+        # With the domains the proxy takes them off a name itself, instead of asking for each such name.
+        return {"mode": settings.config.mode, "domains": list(settings.config.directory.domains), **self._sites}
 
     def _read_all(self, session: Session, settings: Settings, header: dict[str, Any]) -> None:
         begun = time.monotonic()
@@ -144,21 +173,6 @@ def word_for_empty(session: Session, *, settings: Settings) -> Word:
         return True
     at_empty, _ = rates.policies(session)
     return False if at_empty == "stop" else at_empty
-
-
-def open_hosts(session: Session, *, settings: Settings) -> list[str]:
-    """Return the domains that stay reachable for everybody: our own hosts, and lists that are marked so."""
-    own = {urlsplit(url).hostname or "" for url in (settings.config.public_url, settings.config.portal_url) if url}
-    return sorted({*own, *rates.always_open(session)} - {""})
-
-
-def _header(session: Session, settings: Settings) -> dict[str, Any]:
-    # With the domains the proxy takes them off a name itself, instead of asking for each such name.
-    return {
-        "mode": settings.config.mode,
-        "domains": list(settings.config.directory.domains),
-        "open": open_hosts(session, settings=settings),
-    }
 
 
 def _marks(session: Session) -> tuple[Any, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.db import reading, writing
@@ -17,9 +18,22 @@ from app.internet.running_models import RunningEnd, RunningReport
 from app.internet.standing import StandingTable
 from app.jobs import ticker
 from app.people.models import User
+from edge.client import Answer
+from edge.standing import Standing
 from tests.api.conftest import INTERNET, Instance, batch, item
 
 MB = 1_000_000
+
+
+class Door:
+    """An instance as a proxy's helper reaches it."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        answer = self._instance.call("GET", f"/api/v1{path}")
+        return Answer(answer.status_code, {}, answer.get_json() or {})
 
 
 def standing(instance: Instance, since: str = "") -> dict[str, object]:
@@ -57,6 +71,7 @@ def test_standing_says_who_may_go_on_and_what_changed(internet: Instance) -> Non
         "mode": "enforce",
         "domains": [],
         "open": ["127.0.0.1"],
+        "closed": [],
         "full": True,
         "users": {"admin": False, "alice": True, "bob": False, "carol": False},
     }
@@ -96,6 +111,38 @@ def test_what_changes_many_changes_the_list(make_api: Callable[..., Instance]) -
         version=41,
     )
     assert standing(internet)["open"] == ["127.0.0.1", "example.org"]
+
+
+def test_below_an_open_site_the_longest_counts(make_api: Callable[..., Instance]) -> None:
+    internet = make_api(charges=("internet",))
+    before = internet.call("GET", f"{INTERNET}/standing").headers["ETag"]
+    lists = [
+        SiteList(id=1, name="Open", percent=100, always_open=True, domains="example.org\nchess.games.example.org\n::1"),
+        SiteList(id=2, name="Dear", percent=200, domains="games.example.org\norg\nother.test"),
+    ]
+    rates(internet, *lists)
+    found = internet.call("GET", f"{INTERNET}/standing", headers={"If-None-Match": before})
+    body = found.get_json()
+    assert body["open"] == ["127.0.0.1", "::1", "chess.games.example.org", "example.org"]
+    assert body["closed"] == ["games.example.org"]
+    helper = Standing(Door(internet))
+    helper.refresh()
+    hosts = ["example.org", "a.example.org", "games.example.org", "a.games.example.org", "chess.games.example.org"]
+    hosts += ["::1", "other.test"]
+    is_open = [helper.is_open(host) for host in hosts]
+    assert is_open == [True, True, False, False, True, True, False]
+    rows = [row(f"{number}/{number}", "bob", host) for number, host in enumerate(hosts)]
+    ended = set(report(internet, *rows))
+    assert is_open == [f"{number}/{number}" not in ended for number in range(len(hosts))]
+
+    def open_games(session: Session) -> None:
+        session.execute(update(SiteList).values(always_open=True))
+        session.execute(update(InternetRates).values(version=41))
+
+    with internet.app.app_context():
+        writing(open_games)
+    again = internet.call("GET", f"{INTERNET}/standing", headers={"If-None-Match": found.headers["ETag"]})
+    assert (again.status_code, again.get_json()["closed"]) == (200, [])
 
 
 def test_looking_again_reads_nobody(make_api: Callable[..., Instance]) -> None:

@@ -10,11 +10,12 @@ from sqlalchemy import insert, select
 
 from app import clock
 from app.db import reading, writing
-from app.internet import hours, rates, unmatched
+from app.internet import api, hours, rates, unmatched
 from app.internet.hours import Slot, pack, unpack
 from app.internet.models import UnmatchedUsage, UsageDomain, UsageHour, UsagePeriod
 from app.internet.rate_models import InternetRates, SiteList
 from app.settings import settings_of_app
+from edge import squid_lines
 from tests.api.conftest import INTERNET, Instance
 
 MB = 1_000_000
@@ -53,6 +54,13 @@ def test_slots_become_one_entry_a_person_and_hours(internet: Instance) -> None:
         (0, MB, 0, 0, 2, MB * PER_MB),
     ]
     assert hours_of(internet, "bob") == [(0, MB, 0, MB, 1, MB * PER_MB)]
+
+
+def test_a_proxy_sends_no_time_that_is_refused(internet: Instance) -> None:
+    assert squid_lines.LATEST_S == api.LATEST_S
+    latest = api.LATEST_S - api.LATEST_S % 3600 - 3600
+    body = slots_body(1, ["alice"], [latest, [0], [], [MB], [], [], [1]], newest=[api.LATEST_S - 1])
+    assert internet.ok("POST", f"{INTERNET}/usage", body)["booked"] == 1
 
 
 def test_what_is_too_much_at_once_waits_and_is_added_up(internet: Instance, monkeypatch: pytest.MonkeyPatch) -> None:

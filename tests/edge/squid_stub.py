@@ -41,6 +41,7 @@ class StubInstance:
         self.mode = "enforce"
         self.users: dict[str, bool | str] = {}
         self.open: list[str] = []
+        self.closed: list[str] = []
         self.told: dict[str, dict[str, bool | str]] = {}  # by version: what was said then
         self.messages: dict[str, str] = {}
         self.german: dict[str, str] = {}
@@ -48,6 +49,7 @@ class StubInstance:
         self.turned_away = 0  # connections closed like that
         self.broken = False  # answers 500
         self.lose_answers = 0  # so many postings are booked and then not answered
+        self.unable: set[str] = set()  # of these users it says 503, as while the directory is away
         self.look_up_pause_s = 0.0
         self.asked: Counter[str] = Counter()
         self.lists_sent = 0
@@ -151,12 +153,15 @@ def _handler(stub: StubInstance) -> type[BaseHTTPRequestHandler]:
             elif parts.path == "/api/v1/internet/standing":
                 self._send_list(parse_qs(parts.query).get("since", [""])[0])
             elif parts.path.startswith("/api/v1/internet/standing/"):
-                self._answer(200, stub.word_on(unquote(parts.path.rsplit("/", 1)[1])))
+                user = unquote(parts.path.rsplit("/", 1)[1])
+                found = stub.word_on(user)
+                unable = {"error": "unavailable", "message": "The directory does not answer."}
+                self._answer(*((503, unable) if user in stub.unable else (200, found)))
             else:
                 self._answer(404, {"error": "not_found", "message": self.path})
 
         def _send_list(self, since: str) -> None:
-            header = {"mode": stub.mode, "domains": [], "open": list(stub.open)}
+            header = {"mode": stub.mode, "domains": [], "open": list(stub.open), "closed": list(stub.closed)}
             users = dict(stub.users)
             version = hashlib.sha256(json.dumps([header, users]).encode()).hexdigest()[:16]
             before = stub.told.get(since)

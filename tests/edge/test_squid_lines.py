@@ -57,6 +57,8 @@ def test_names_in_our_format(written: str, user: str) -> None:
         ("100%25", "100%"),
         ("pct%2541", "pct%41"),
         ("user@example.org", "user@example.org"),
+        ("user 00037", "user 00037"),
+        ("example\\\\some body", "example\\some body"),
     ],
 )
 def test_names_in_squids_own_format(written: str, user: str) -> None:
@@ -82,11 +84,43 @@ def test_names_in_squids_own_format(written: str, user: str) -> None:
         (ours("x" * 257), Unpaid.UNREADABLE),
         (b"", Unpaid.UNREADABLE),
         (b"garbage", Unpaid.UNREADABLE),
+        (b"7258118400" + ours()[10:], Unpaid.UNREADABLE),
+        (b"9999999999" + ours()[10:], Unpaid.UNREADABLE),
+        (ours("http://secret.example/x"), Unpaid.UNREADABLE),
+        (ours("http%3A%2F%2Fsecret.example"), Unpaid.UNREADABLE),
         (ours()[:60], Unpaid.UNREADABLE),
     ],
 )
 def test_nobody_pays(line: bytes, why: Unpaid) -> None:
     assert read_line(line, LogFormat.TWINPURSE) is why
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "http://secret.example/diary?pw=1 alice",
+        "secret.example:443 alice",
+        "secret.example:443 -",
+        "c/d.html alice",
+        "me?pw=secret alice",
+        "my pw=secret alice",
+        "my secret diary -",
+        "x HIER_DIRECT/192.0.2.1 alice",
+    ],
+)
+def test_a_piece_of_an_address_is_no_user(user: str) -> None:
+    assert read_line(native(user), LogFormat.SQUID) is Unpaid.UNREADABLE
+
+
+@pytest.mark.parametrize("url", ["http://secret.example/x", "secret.example:443", "/x", "*", "urn", "a b c"])
+@pytest.mark.parametrize("user", ["alice", "a%20b", "-"])
+def test_lines_of_our_format_read_as_squids_own_charge_nobody(url: str, user: str) -> None:
+    assert read_line(ours(user, url=url), LogFormat.SQUID) is Unpaid.UNREADABLE
+
+
+@pytest.mark.parametrize("user", ["alice", "a b", "-"])
+def test_lines_of_squids_own_format_read_as_ours_charge_nobody(user: str) -> None:
+    assert read_line(native(user), LogFormat.TWINPURSE) is Unpaid.UNREADABLE
 
 
 @pytest.mark.parametrize("tag", ["TCP_MEM_HIT/200", "TCP_HIT/200", "TCP_TUNNEL/200", "TCP_MISS_ABORTED/200"])

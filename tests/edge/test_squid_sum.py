@@ -12,7 +12,7 @@ import pytest
 from edge.squid_bulk import sum_stretch
 from edge.squid_columns import read_columns
 from edge.squid_files import OpenLog, list_files
-from edge.squid_lines import LogFormat, Traffic, read_line
+from edge.squid_lines import LATEST_S, LogFormat, Traffic, read_line
 from edge.squid_sites import OWN, PLAIN, Sites, Table
 from edge.squid_sum import Sums
 
@@ -156,6 +156,30 @@ def test_several_processes_sum_up_what_one_does(tmp_path: Path, monkeypatch: pyt
     opened.close()
     assert sums.lines == len(lines)
     assert plain(sums.body()) == summed(lines, TIMED, LogFormat.SQUID, at_once=False)
+
+
+@pytest.mark.parametrize("at_s", [0, 7_258_118_399, 7_258_118_400, 9_999_997_200, 9_999_999_999])
+@pytest.mark.parametrize("table", [PLAIN, TIMED], ids=["plain", "timed"])
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_lines_of_impossible_times_are_left_out_of_many(
+    log_format: LogFormat, table: dict[str, Any], at_s: int
+) -> None:
+    lines = some_lines(1, log_format)
+    lines.insert(200, b"%010d" % at_s + lines[200][10:])
+    together = summed(lines, table, log_format, at_once=True)
+    assert together == summed(lines, table, log_format, at_once=False)
+    assert all(key[0] < LATEST_S for key in together["sums"])
+
+
+def test_the_newest_time_is_none_of_the_future() -> None:
+    usual = some_lines(1, LogFormat.SQUID)
+    sums, with_one, only_one = (Sums(Table(PLAIN), LogFormat.SQUID) for _ in range(3))
+    later = [b"4070908800.000" + usual[0][14:], b"4070908800.001" + usual[1][14:]]
+    sums.add_block(b"".join(each + b"\n" for each in usual))
+    with_one.add_block(b"".join(each + b"\n" for each in later + usual))
+    only_one.add_block(b"".join(each + b"\n" for each in later))
+    assert with_one.newest_ms == sums.newest_ms > START * 1000
+    assert only_one.newest_ms == 0
 
 
 @pytest.mark.parametrize("table", [{}, {**PLAIN, "slot_s": 0}, {**PLAIN, "sites": [7]}, {**PLAIN, "period_s": "x"}])

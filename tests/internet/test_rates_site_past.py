@@ -121,7 +121,7 @@ def test_a_deleted_list_comes_back_as_it_was(app: Flask, save: Save) -> None:
         assert (gone.name, gone.percent, gone.count, gone.by) == ("Free", 0, 2, "bea")
         found = done(rate_site_changes.restore, past_id=gone.past_id)
         assert (found.id, found.name, found.percent, found.domains) == (free, "Free", 0, "a.org\nb.org")
-        assert rates.always_open(reading()) == ["a.org", "b.org"]
+        assert rates.always_open(reading()) == {"a.org": True, "b.org": True}
         times = ("2026-11-23T06:00+01:00", "2026-11-23T09:00+01:00", "2026-11-23T12:00+01:00")
         assert [price(when, free) for when in times] == [0, 10_000, 0]
         assert rate_site_past.lately_deleted(reading()) == []
