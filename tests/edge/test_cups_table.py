@@ -94,7 +94,8 @@ def by_options(queue: str) -> list[Job]:
     """What filters do: the options change the document, or the printer makes of it what they say."""
     return [
         Job("two-sided", queue, pdf(4), TWO_SIDED, 4, 16),
-        Job("two-sided, odd", queue, pdf(3), TWO_SIDED, 3, 12),
+        # For a colour printer CUPS' own filter adds the blank side, which comes out.
+        Job("two-sided, odd", queue, pdf(3), TWO_SIDED, *((4, 16) if queue == FILTERED else (3, 12))),
         Job("two-sided, odd, 2 copies", queue, pdf(3), (*TWICE, *TWO_SIDED), None, None),
         Job("two pages on a side", queue, pdf(3), ("-o", "number-up=2"), 2, 10),
         Job("two pages on a side, 2 copies", queue, pdf(8), (*TWICE, "-o", "number-up=2"), 8, 40),
@@ -162,15 +163,15 @@ def test_what_filters_make_of_damaged_documents(charged_place: ChargedPlace) -> 
 @pytest.mark.long
 @pytest.mark.parametrize("formats", ["image/pwg-raster", "image/urf,image/pwg-raster"])
 def test_raster(charged_place: ChargedPlace, formats: str) -> None:
-    """Filters make pixels of everything: nothing is estimated from the PDF. This printer takes no colour."""
+    """Filters make pixels of everything: nothing is estimated from the PDF."""
     with charged_place.raster_printer(formats) as queue:
         jobs = [
             Job("1 page", queue, pdf(1), (), 1, 5),
             Job("3 pages, 2 copies", queue, pdf(3), TWICE, 6, 30),
-            Job("3 pages two-sided", queue, pdf(3), TWO_SIDED, 3, 12),
+            Job("3 pages two-sided, and a blank side", queue, pdf(3), TWO_SIDED, 4, 16),
             Job("two pages on a side", queue, pdf(3), ("-o", "number-up=2"), 2, 10),
             Job("banner before", queue, pdf(3), ("-o", "job-sheets=standard,none"), 4, 20),
-            Job("1 page of 3 in colour, printed in grey", queue, coloured_pdf(3, (2,)), (), 3, 15),
+            Job("1 page of 3 in colour", queue, coloured_pdf(3, (2,)), (), 3, 30),
             Job("40 pages", queue, pdf(40), (), 40, 200),
         ]
         print_all(charged_place, f"Raster: {formats}", jobs)
