@@ -153,6 +153,7 @@ class ServedBooks:
 
 def kill_all(child: Child) -> None:
     """End a program and the processes below it with SIGKILL, and wait until none of them runs."""
+    os.kill(child.pid, signal.SIGSTOP)  # one that it makes meanwhile would live on, and hold the port
     pids = [*descendants(child.pid), child.pid]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
