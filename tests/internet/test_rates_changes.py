@@ -67,7 +67,9 @@ def test_rates_made_in_several_steps_hold_for_old_logs_until_something_is_booked
 ) -> None:
     """Setting up is saving more than once; then a backfill comes."""
     with app.app_context():
+        save(Rates(down=10_000, up=10_000), NOON - timedelta(hours=3))
         save(Rates(down=20_000, up=20_000), NOON)
+        assert rates.load(reading(), settings_of_app()).is_flat
         films = save_list("Films", 200, "films.example")
         save(Rates(down=30_000, up=30_000), NOON + timedelta(hours=3))
         assert price("2026-01-01T00:00+01:00") == 30_000

@@ -120,6 +120,23 @@ def test_prices_equal_those_of_a_slow_model(
         assert plan.price(use, percent) == 0
 
 
+@pytest.mark.parametrize("percent", [100, 50, 33])
+@pytest.mark.parametrize("up", [0, 10_000, 7])
+@pytest.mark.parametrize("down", [20_000, 10_003])
+@pytest.mark.parametrize("cached_free", [False, True])
+def test_many_uses_cost_what_each_costs(down: int, up: int, percent: int, cached_free: bool) -> None:
+    """Where no price has to be rounded, many are reckoned in another way."""
+    terms = Terms(down=down, up=up, cached_free=cached_free, sites={1: 0, 2: 50, 3: 33})
+    plan = Plan(terms, BERLIN, has_people=percent != 100)
+    uses = [Use(YEAR_2026, site, 1_000 + site, sent, 10) for site in range(4) for sent in (0, 77)]
+    prices = [plan.price(use, percent) for use in uses]
+    rows = [(1, use.site_list_id, use.download, use.upload, use.cached) for use in uses]
+    assert plan.price_columns(YEAR_2026, list(zip(*rows, strict=True)), {1: percent}) == prices
+    plain = [row for row in rows if row[1:4:2] == (0, 0)]
+    users, _sites, received, _sent, cached = zip(*plain, strict=True)
+    assert plan.price_columns(YEAR_2026, [users, [], received, [], cached], {1: percent}) == prices[:1]
+
+
 @settings(max_examples=25, deadline=None)
 @given(hours=st.lists(lines, max_size=3).map(tuple), zone=st.sampled_from(ZONES).map(ZoneInfo), day=st.integers(0, 364))
 def test_within_a_slot_nothing_changes(hours: tuple[Hours, ...], zone: ZoneInfo, day: int) -> None:
